@@ -1,0 +1,47 @@
+"""The activity trace: per sample and step, what a trained network said and how often its neurons fired.
+
+One pass per skip set suffices: blocks are skipped in the order of their activity, so only ``depth + 1`` skip
+sets exist, and set ``k`` skips the ``k`` least active blocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aster_dse.network.geometry import NetworkGeometry
+
+__all__ = ["ActivityTrace"]
+
+
+@dataclass(frozen=True)
+class ActivityTrace:
+    """``S = depth + 1`` skip sets, ``N`` samples, ``T`` steps.
+
+    Counts are per sample and step, not accumulated. A skipped block's layers count 0.
+    """
+
+    geometry: NetworkGeometry
+    labels: NDArray[np.int64]
+    """``[N]``"""
+    block_activity: NDArray[np.float64]
+    """``[depth]`` firing rate of q AND kv, mean over steps, calibrated on training data without skipping."""
+    firing_rate: dict[str, NDArray[np.float64]]
+    """By published layer name, ``[T]`` mean firing rate on the calibration (training) samples."""
+    logits: NDArray[np.float32]
+    """``[S, N, T, classes]`` of each step alone."""
+    spikes: NDArray[np.int32]
+    """``[S, N, T, neurons]`` spikes of every layer of ``geometry.neurons``."""
+    driven_rows: NDArray[np.int32]
+    """``[S, N, T, synaptic]``"""
+    active_windows: NDArray[np.int32]
+    """``[S, N, T, synaptic]``"""
+    active_accesses: NDArray[np.int32]
+    """``[S, N, T, synaptic, len(ROW_SIZES)]``"""
+
+    @property
+    def skip_order(self) -> tuple[int, ...]:
+        """Blocks from the least active to the most; ties by index."""
+        return tuple(int(i) for i in np.argsort(self.block_activity, kind="stable"))

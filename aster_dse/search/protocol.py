@@ -1,0 +1,105 @@
+"""What the search driver, the executors and the store say to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from aster_dse.evaluation import Evaluation
+from aster_dse.space import Candidate
+
+__all__ = [
+    "NetworkJob",
+    "NetworkResult",
+    "NetworkFailure",
+    "EpochReport",
+    "Outcome",
+    "Executor",
+]
+
+
+@dataclass(frozen=True)
+class NetworkJob:
+    """One trial's work: make sure the network is trained and traced, then score inner configurations on it."""
+
+    study: str
+    trial: int
+    candidate: Candidate
+    inner: tuple[dict[str, Any], ...]
+    """Assignments of the searched inner knobs, by path; the proposed one first."""
+    constraints: tuple[str, ...]
+    artifacts: str
+    """Folder in which the trained network's files lie or will lie, by training key."""
+
+
+@dataclass(frozen=True)
+class NetworkResult:
+    """A finished trial. ``evaluations`` answers ``NetworkJob.inner`` in its order."""
+
+    trial: int
+    training_key: str
+    reused: bool
+    """True where the trained network was found, not trained."""
+    training: dict[str, Any]
+    """``accuracy`` (validation, full T), ``epochs``, ``parameters``, ``wall_s``, ``cpu_s``,
+    ``history`` (a row per epoch), ``resumed_from_epoch``."""
+    evaluations: tuple[Evaluation, ...]
+    wall_s: float
+    node: str = ""
+    attempt: int = 1
+    peak_memory_mib: float = 0.0
+    files: dict[str, bytes] = field(default_factory=dict)
+    """Name to content of artifacts that the driver may not see on its own disk."""
+
+
+@dataclass(frozen=True)
+class NetworkFailure:
+    """A failed trial, with its reason. ``kind`` is one of ``diverged``, ``input``, ``memory``, ``worker``, ``error``."""
+
+    trial: int
+    training_key: str
+    kind: str
+    reason: str
+    trace: str = ""
+    node: str = ""
+    attempt: int = 1
+
+
+Outcome = NetworkResult | NetworkFailure
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """Progress of a running training."""
+
+    trial: int
+    epoch: int
+    epochs: int
+    accuracy: float
+    loss: float
+
+
+class Executor(Protocol):
+    """Runs jobs somewhere: in this process, or on Ray."""
+
+    @property
+    def slots(self) -> int:
+        """Jobs that can run at once."""
+        ...
+
+    def submit(self, job: NetworkJob) -> None: ...
+
+    def wait(self, on_epoch: Callable[[EpochReport], None] | None = None) -> Outcome:
+        """Block until one submitted job has ended, in order of completion, and return its outcome.
+
+        Reports of running trainings are passed to ``on_epoch`` as they arrive. Raises RuntimeError when nothing
+        was submitted.
+        """
+        ...
+
+    def cancel(self) -> None:
+        """Drop what is queued and stop what runs; called on the second interrupt and on errors."""
+        ...
+
+    def close(self) -> None: ...
