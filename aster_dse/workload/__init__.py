@@ -1,1 +1,21 @@
+"""Workloads: labelled frames for a spiking network, made offline, by seed, and cached."""
 
+from aster_dse.workload.catalogue import load_workload, workload_names, workload_shape
+from aster_dse.workload.dataset import Split, Workload, WorkloadShape
+from aster_dse.workload.digits import record_digits
+from aster_dse.workload.event_camera import EventCamera, EventStream
+from aster_dse.workload.frames import frames_by_number, frames_by_time
+
+__all__ = [
+    "EventCamera",
+    "EventStream",
+    "Split",
+    "Workload",
+    "WorkloadShape",
+    "frames_by_number",
+    "frames_by_time",
+    "load_workload",
+    "record_digits",
+    "workload_names",
+    "workload_shape",
+]
