@@ -9,13 +9,34 @@ from aster_dse.space.configuration import (
     TrainingConfig,
     WorkloadConfig,
 )
+from aster_dse.space.constraint import Constraint, parse_constraint
+from aster_dse.space.knobs import SearchSettings
+from aster_dse.space.metrics import METRICS, Metric
+from aster_dse.space.parameter import Choice, Parameter, Range
+from aster_dse.space.schema import json_schema
+from aster_dse.space.shipped import load_space, shipped_spaces
+from aster_dse.space.space import SearchSpace, SpaceSize, assign
 
 __all__ = [
+    "METRICS",
     "ROW_SIZES",
     "Candidate",
+    "Choice",
+    "Constraint",
     "HardwareConfig",
+    "Metric",
     "NetworkConfig",
+    "Parameter",
     "PolicyConfig",
+    "Range",
+    "SearchSettings",
+    "SearchSpace",
+    "SpaceSize",
     "TrainingConfig",
     "WorkloadConfig",
+    "assign",
+    "json_schema",
+    "load_space",
+    "parse_constraint",
+    "shipped_spaces",
 ]

@@ -1,0 +1,175 @@
+"""The vocabulary as data: every knob of :class:`Candidate` with its type, its bounds and its default.
+
+All of it is read from the configuration models, so a knob added there is known here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from aster_dse.space.configuration import Candidate
+from aster_dse.space.document import Place, kind_of, nearest_name, show
+
+__all__ = ["GROUPS", "TRAINED_GROUPS", "Knob", "SearchSettings", "knobs", "model_knobs"]
+
+GROUPS: tuple[str, ...] = tuple(Candidate.model_fields)
+TRAINED_GROUPS = frozenset({"workload", "network", "training"})
+"""A change of a knob in these groups needs a training; the other groups are answered from the trace."""
+
+_KINDS = {"integer": "an integer", "number": "a number", "string": "text", "boolean": "true or false"}
+
+
+class SearchSettings(BaseModel):
+    """How the space is searched."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    sampler: Literal["auto", "tpe", "nsga3", "gp", "random"] = "auto"
+    trials: Annotated[int, Field(ge=1, le=1_000_000)] = 16
+    """Networks to propose."""
+    inner: Annotated[int, Field(ge=1, le=1_000_000)] = 64
+    """Configurations of policy and hardware scored on every trained network."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One field of the configuration: what values it takes."""
+
+    path: str
+    kind: str
+    """JSON type of a value: ``integer``, ``number``, ``string`` or ``boolean``."""
+    default: Any
+    required: bool
+    optional: bool
+    """True where None (``null``) is a value."""
+    schema: Mapping[str, Any] = field(compare=False)
+    """JSON Schema of a value."""
+    _adapter: TypeAdapter[Any] = field(repr=False, compare=False)
+
+    @property
+    def allowed(self) -> tuple[Any, ...]:
+        """The values of a knob that takes only listed ones, else empty."""
+        return tuple(self.schema.get("enum", ()))
+
+    @property
+    def multiple_of(self) -> int:
+        return int(self.schema.get("multipleOf", 1))
+
+    def domain(self) -> str:
+        """Its values in words."""
+        bounds = self.schema
+        if self.allowed:
+            return ", ".join(str(value) for value in self.allowed)
+        if self.kind == "boolean":
+            return "true, false"
+        if "pattern" in bounds:
+            return f"text like {self.default}"
+        parts = [
+            f"{sign} {bounds[key]:g}" if abs(bounds[key]) < 1e6 else f"{sign} {bounds[key]}"
+            for key, sign in (
+                ("minimum", ">="),
+                ("exclusiveMinimum", ">"),
+                ("maximum", "<="),
+                ("exclusiveMaximum", "<"),
+            )
+            if key in bounds
+        ]
+        if self.multiple_of > 1:
+            parts.append(f"a multiple of {self.multiple_of}")
+        return ", ".join(parts) or {"string": "text", "number": "any finite number"}.get(self.kind, self.kind)
+
+    def check(self, value: Any, place: Place) -> Any:
+        """``value`` in the knob's own type.
+
+        Raises:
+            InputError: the knob does not take it; nothing is converted except an integer to a decimal number.
+        """
+        if isinstance(value, list | tuple):
+            raise place.error(f"a list, {show(value)}, is not a value", f"write {{choices: {show(value)}}}")
+        if value is None and not self.optional:
+            raise place.error(
+                "empty", f"write {_KINDS[self.kind]}" + ("" if self.required else " or leave it out")
+            )
+        if isinstance(value, float) and not math.isfinite(value):
+            raise place.error(f"{value!r} is not a finite number", self.domain())
+        try:
+            return self._adapter.validate_python(value)
+        except ValidationError as error:
+            raise self._refusal(value, error.errors()[0]["type"], place) from None
+
+    def _refusal(self, value: Any, kind: str, place: Place) -> Exception:
+        if self.allowed:
+            if isinstance(value, str) != isinstance(self.allowed[0], str):
+                kind = "text" if isinstance(self.allowed[0], str) else "a number"
+                return place.error(
+                    f"{show(value)} is {kind_of(value)}, not {kind}", f"one of {self.domain()}"
+                )
+            return place.error(f"{show(value)} is not one of {self.domain()}", self._nearest_allowed(value))
+        if kind == "string_pattern_mismatch":
+            return place.error(f"{show(value)} does not match {self.schema['pattern']}", self.domain())
+        if kind == "multiple_of":
+            step = self.multiple_of
+            nearest = (2 * value + step) // (2 * step) * step
+            nearest = min(max(nearest, self.schema.get("minimum", step)), self.schema.get("maximum", nearest))
+            return place.error(f"{show(value)} is not a multiple of {step}", f"did you mean {nearest}?")
+        if isinstance(value, int | float) and not isinstance(value, bool) and self.kind == "integer":
+            if isinstance(value, float):
+                whole = f"did you mean {round(value)}?"
+                return place.error(f"{show(value)} is a decimal number, not an integer", whole)
+            return place.error(f"{show(value)} is out of range", self.domain())
+        if isinstance(value, int | float) and not isinstance(value, bool) and self.kind == "number":
+            return place.error(f"{show(value)} is out of range", self.domain())
+        remedy = self.domain()
+        if self.kind == "string" and isinstance(value, int | float):
+            remedy = f'put it in quotes, as in {self.path.rpartition(".")[2]}: "{show(value)}"'
+        return place.error(f"{show(value)} is {kind_of(value)}, not {_KINDS[self.kind]}", remedy)
+
+    def _nearest_allowed(self, value: Any) -> str:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            # Such lists are geometric, so the nearest is the one of least ratio.
+            nearest = min(self.allowed, key=lambda item: abs(math.log(max(value, 0.1)) - math.log(item)))
+            return f"did you mean {nearest}?"
+        remedy = nearest_name(value, [str(item) for item in self.allowed])
+        return remedy if remedy.startswith("did") else f"for example {self.allowed[0]}"
+
+
+def model_knobs(model: type[BaseModel], group: str) -> dict[str, Knob]:
+    """The fields of ``model`` by name."""
+    found = {}
+    properties = model.model_json_schema()["properties"]
+    for name, info in model.model_fields.items():
+        schema = properties[name]
+        optional = any(branch.get("type") == "null" for branch in schema.get("anyOf", ()))
+        if optional:
+            schema = next(branch for branch in schema["anyOf"] if branch.get("type") != "null")
+        annotation: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
+        found[name] = Knob(
+            path=f"{group}.{name}",
+            kind=schema["type"],
+            default=None if info.is_required() else info.default,
+            required=info.is_required(),
+            optional=optional,
+            schema={
+                key: value for key, value in schema.items() if key not in ("title", "default", "description")
+            },
+            _adapter=TypeAdapter(annotation, config=ConfigDict(strict=True, allow_inf_nan=False)),
+        )
+    return found
+
+
+@cache
+def knobs() -> Mapping[str, Knob]:
+    """Every knob of a candidate by path, in the order of the configuration."""
+    found = {}
+    for group, info in Candidate.model_fields.items():
+        (model,) = (kind for kind in (info.annotation, *get_args(info.annotation)) if isinstance(kind, type))
+        for knob in model_knobs(model, group).values():
+            found[knob.path] = knob
+    return found

@@ -1,0 +1,326 @@
+"""The search space: fixed values, searched parameters, objectives, constraints, search settings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from aster_dse.errors import InputError
+from aster_dse.space.compare import difference, extends
+from aster_dse.space.configuration import Candidate
+from aster_dse.space.constraint import Constraint, check_together, parse_constraint
+from aster_dse.space.document import Place, kind_of, nearest_name, parse_yaml, show
+from aster_dse.space.groups import in_dependency_order, read_group
+from aster_dse.space.knobs import GROUPS, SearchSettings, knobs, model_knobs
+from aster_dse.space.metrics import METRICS
+from aster_dse.space.parameter import Parameter
+
+__all__ = ["SearchSpace", "SpaceSize", "assign"]
+
+_KEYS = ("name", "description", *GROUPS, "objectives", "constraints", "search")
+_REQUIRED = {
+    "name": "name: my-space",
+    "workload": "workload: {name: digits-dvs}",
+    "objectives": "objectives: {accuracy: max, energy_uj: min}",
+}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True)
+class SpaceSize:
+    """How many configurations there are; None where a continuous range makes them uncountable.
+
+    Conditions are not taken off: where there are some, the counts are upper bounds.
+    """
+
+    outer: int | None
+    """Networks, each of which needs a training."""
+    inner: int | None
+    """Configurations of policy and hardware for one network."""
+    bounds_only: bool
+
+    def __str__(self) -> str:
+        limit = "at most " if self.bounds_only else ""
+        outer = "continuous" if self.outer is None else f"{limit}{self.outer:,}"
+        inner = "continuous" if self.inner is None else f"{limit}{self.inner:,}"
+        return f"networks to train: {outer}; configurations per network: {inner}"
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """What is searched, with every knob resolved."""
+
+    name: str
+    description: str
+    fixed: Mapping[str, Any] = field(hash=False)
+    """Every knob by path: its value, or, where it is searched, the value while its condition is false."""
+    parameters: tuple[Parameter, ...] = field(hash=False)
+    """The searched knobs, so ordered that a condition reads only earlier ones."""
+    objectives: Mapping[str, str] = field(hash=False)
+    """Metric to ``max`` or ``min``, in the order of :data:`METRICS`."""
+    constraints: tuple[Constraint, ...]
+    search: SearchSettings
+
+    @classmethod
+    def from_mapping(cls, content: object, source: str = "") -> SearchSpace:
+        """The space that a file's content, or :meth:`as_dict`, describes.
+
+        Args:
+            source: what messages call the place the content came from.
+
+        Raises:
+            InputError: the first problem, in the order of the file.
+        """
+        top = Place(source)
+        if not isinstance(content, Mapping):
+            raise top.error(f"{kind_of(content)}, not a mapping", f"write keys such as {', '.join(_KEYS)}")
+        read: dict[str, Any] = {}
+        fixed = {path: knob.default for path, knob in knobs().items()}
+        searched: dict[str, Parameter] = {}
+        for key, value in content.items():
+            if key in GROUPS:
+                group_fixed, group_searched = read_group(key, value, top.at(key))
+                fixed |= group_fixed
+                searched |= group_searched
+            elif key not in _READERS:
+                raise top.at(key).error("unknown key", nearest_name(key, _KEYS))
+            else:
+                read[key] = _READERS[key](value, top.at(key))
+        for key, example in _REQUIRED.items():
+            if key not in content:
+                raise top.at(key).error("missing", f"add {example}")
+        if not searched:
+            raise top.error("nothing is searched", "give at least one knob choices or a range")
+        return cls(
+            name=read["name"],
+            description=read.get("description", ""),
+            fixed=fixed,
+            parameters=in_dependency_order(searched, top),
+            objectives=read["objectives"],
+            constraints=read.get("constraints", ()),
+            search=read.get("search", SearchSettings()),
+        )
+
+    @cached_property
+    def outer(self) -> tuple[Parameter, ...]:
+        """Searched knobs whose change needs a training."""
+        return tuple(parameter for parameter in self.parameters if parameter.needs_training)
+
+    @cached_property
+    def inner(self) -> tuple[Parameter, ...]:
+        """Searched knobs that a trained network's trace answers."""
+        return tuple(parameter for parameter in self.parameters if not parameter.needs_training)
+
+    def parameter(self, path: str) -> Parameter:
+        """The searched knob at ``path``.
+
+        Raises:
+            KeyError: it is fixed, or there is none.
+        """
+        return self._by_path[path]
+
+    @cached_property
+    def _by_path(self) -> dict[str, Parameter]:
+        return {parameter.path: parameter for parameter in self.parameters}
+
+    def active(self, parameter: Parameter, assignment: Mapping[str, Any]) -> bool:
+        """Whether the parameter's condition holds, given the earlier parameters' values."""
+        return parameter.when is None or parameter.when.holds({**self.fixed, **assignment})
+
+    def complete(self, assignment: Mapping[str, Any]) -> dict[str, Any]:
+        """A value for every searched knob: ``assignment``, with inactive knobs at their defaults.
+
+        Two assignments that mean the same configuration become equal.
+
+        Raises:
+            InputError: an active knob has no value, or one outside its domain; a path that is not searched.
+        """
+        for path in assignment:
+            if path not in self._by_path:
+                raise InputError(path, "not searched in this space", nearest_name(path, self._by_path))
+        values = dict(self.fixed)
+        for parameter in self.parameters:
+            path = parameter.path
+            if parameter.when is not None and not parameter.when.holds(values):
+                continue
+            if path not in assignment:
+                raise InputError(path, "no value assigned", "it is searched and active")
+            if assignment[path] not in parameter:
+                raise InputError(
+                    path, f"{show(assignment[path])} lies outside the space", show(parameter.as_dict())
+                )
+            values[path] = assignment[path]
+        return {path: values[path] for path in self._by_path}
+
+    def candidate(self, assignment: Mapping[str, Any]) -> Candidate:
+        """The configuration with the fixed values and ``assignment`` (see :meth:`complete`)."""
+        return _candidate({**self.fixed, **self.complete(assignment)})
+
+    def assignment(self, candidate: Candidate) -> dict[str, Any]:
+        """The candidate's values of the searched knobs: the inverse of :meth:`candidate`."""
+        return {path: getattr(getattr(candidate, p.group), p.name) for path, p in self._by_path.items()}
+
+    def size(self) -> SpaceSize:
+        """How many configurations there are."""
+        return SpaceSize(
+            outer=_product(self.outer),
+            inner=_product(self.inner),
+            bounds_only=any(parameter.when for parameter in self.parameters),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The space as JSON-able values, every knob written out; :meth:`from_mapping` reads it back."""
+        content: dict[str, Any] = {"name": self.name, "description": self.description}
+        for path, value in self.fixed.items():
+            group, _, name = path.partition(".")
+            parameter = self._by_path.get(path)
+            content.setdefault(group, {})[name] = value if parameter is None else parameter.as_dict()
+        content["objectives"] = dict(self.objectives)
+        content["constraints"] = [str(constraint) for constraint in self.constraints]
+        content["search"] = self.search.model_dump(mode="json")
+        return content
+
+    @cached_property
+    def hash(self) -> str:
+        """Address of what is searched: 16 hexadecimal digits of a SHA-256.
+
+        Groups, objectives and constraints count, however they are ordered and whether a default is written
+        out or not. Name, description and search settings do not: they may change while a study goes on.
+        """
+        content = self.as_dict()
+        for key in ("name", "description", "search"):
+            del content[key]
+        content["constraints"].sort()
+        for group in GROUPS:
+            for entry in content[group].values():
+                if isinstance(entry, dict) and "choices" in entry:
+                    entry["choices"].sort(key=json.dumps)
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def override(self, *settings: str) -> SearchSpace:
+        """The space after ``path=value`` settings, the values in YAML.
+
+        ``network.width=32`` fixes a knob, ``network.width={choices: [16, 32]}`` searches it,
+        ``training.learning_rate.high=0.05`` moves one end, ``search.trials=8`` changes the search.
+
+        Raises:
+            InputError: there is no such path, or the space with the value is not valid.
+        """
+        space = self
+        for setting in settings:
+            place = Place(f"--set {setting}")
+            content = space.as_dict()
+            path, equals, text = setting.partition("=")
+            keys = path.strip().split(".")
+            if not equals or not all(keys):
+                raise place.error("no setting", "write path=value, as in network.width=32")
+            inside: Any = content
+            for depth, key in enumerate(keys[:-1]):
+                if not isinstance(inside.get(key), dict):
+                    known = [name for name, value in inside.items() if isinstance(value, dict)]
+                    path_so_far = ".".join(keys[: depth + 1])
+                    raise place.error(
+                        f"there is nothing to set inside {path_so_far}", nearest_name(key, known)
+                    )
+                inside = inside[key]
+            inside[keys[-1]] = parse_yaml(text, place)
+            space = SearchSpace.from_mapping(content, place.source)
+        return space
+
+    def difference(self, other: SearchSpace) -> list[str]:
+        """What changed from ``other`` to this space, a line per path; none where the hashes are equal."""
+        return difference(other, self)
+
+    def extends(self, other: SearchSpace) -> bool:
+        """Whether this space only adds to ``other``: choices, wider ranges, searched where it was fixed."""
+        return extends(other, self)
+
+
+def assign(candidate: Candidate, values: Mapping[str, Any]) -> Candidate:
+    """``candidate`` with the knobs in ``values`` (by path) replaced and checked."""
+    groups = candidate.model_dump()
+    for path, value in values.items():
+        group, _, name = path.partition(".")
+        groups[group][name] = value
+    return Candidate.model_validate(groups)
+
+
+def _candidate(values: Mapping[str, Any]) -> Candidate:
+    groups: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
+    for path, value in values.items():
+        group, _, name = path.partition(".")
+        groups[group][name] = value
+    return Candidate.model_validate(groups)
+
+
+def _product(parameters: tuple[Parameter, ...]) -> int | None:
+    counts = [parameter.cardinality for parameter in parameters]
+    return None if None in counts else math.prod(count for count in counts if count is not None)
+
+
+def _name(value: object, place: Place) -> str:
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise place.error(f"{show(value)} is not a name", "letters, digits, dots, dashes and underscores")
+    return value
+
+
+def _description(value: object, place: Place) -> str:
+    if not isinstance(value, str):
+        raise place.error(f"{show(value)} is {kind_of(value)}, not text", "put it in quotes")
+    return " ".join(value.split())
+
+
+def _objectives(value: object, place: Place) -> dict[str, str]:
+    example = "write it like {accuracy: max, energy_uj: min}"
+    if not isinstance(value, Mapping):
+        raise place.error(f"{show(value)} is {kind_of(value)}, not a mapping", example)
+    if not value:
+        raise place.error("empty", example)
+    for name, direction in value.items():
+        if name not in METRICS:
+            raise place.at(name).error("unknown objective", f"{nearest_name(name, METRICS)}")
+        if direction != METRICS[name].direction:
+            raise place.at(name).error(
+                f"{show(direction)} is not its direction", f"write {METRICS[name].direction}"
+            )
+    return {name: value[name] for name in METRICS if name in value}
+
+
+def _constraints(value: object, place: Place) -> tuple[Constraint, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple):
+        raise place.error(
+            f"{show(value)} is {kind_of(value)}, not a list", 'write it like ["area_mm2 <= 50"]'
+        )
+    constraints = tuple(parse_constraint(text, place.at(index)) for index, text in enumerate(value))
+    check_together(constraints, place)
+    return constraints
+
+
+def _search(value: object, place: Place) -> SearchSettings:
+    if not isinstance(value, Mapping | None):
+        raise place.error(f"{show(value)} is {kind_of(value)}, not a mapping", "write it like {trials: 16}")
+    known = model_knobs(SearchSettings, "search")
+    for name in value or {}:
+        if name not in known:
+            raise place.at(name).error("unknown key", nearest_name(name, known))
+    return SearchSettings(
+        **{name: known[name].check(item, place.at(name)) for name, item in (value or {}).items()}
+    )
+
+
+_READERS: Mapping[str, Callable[[object, Place], Any]] = {
+    "name": _name,
+    "description": _description,
+    "objectives": _objectives,
+    "constraints": _constraints,
+    "search": _search,
+}
