@@ -161,7 +161,7 @@ def _source(config: WorkloadConfig) -> _Source:
     if size > _MOST_BYTES:
         raise InputError(
             "workload.timesteps",
-            f"{config.timesteps} frames of {config.resolution}x{config.resolution} pixels take {size / 2**30:.1f} GiB",
+            f"{config.timesteps} frames of {config.resolution} pixels a side take {size / 2**30:.1f} GiB",
             f"at most {config.timesteps * _MOST_BYTES // size} at this resolution",
         )
     return source

@@ -23,13 +23,13 @@ BIN_US = 25_000
 
 _CORNERS = np.array([(0.0, -1.0), (1.0, 0.0), (0.0, 1.0), (-1.0, 0.0)])
 """Where the legs start, (y, x) in units of the loop's radius: a diamond, every leg diagonal."""
-_RADIUS = 1.0
+_RADIUS = 0.5
 """Radius of the loop in pixels of the digit, so that all resolutions see the same scene."""
-_JITTER = 0.5
+_JITTER = 0.25
 """Largest displacement of a sample's loop, in pixels of the digit, each way."""
 _FIELD = 10.0
 """Side of the camera's field of view in pixels of the digit: 8, and room for the motion."""
-_DARK = 1.0
+_DARK = 8.0
 """Light of a black pixel where a white one gives 16 more: contrast of the screen."""
 _MOST_PIXELS_PER_INTERVAL = 1.0
 """Sensor pixels an edge may pass between two samples of the intensity."""
@@ -46,8 +46,7 @@ def digit_images() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 
 def upscale(images: NDArray[np.float32], resolution: int) -> NDArray[np.float32]:
     """The digits at rest in the camera's field of view, ``[samples, resolution, resolution]``, 0 to 1."""
-    weights = _taps(np.zeros(len(images)), resolution)
-    return weights @ images @ weights.transpose(0, 2, 1)
+    return _on_sensor(images, np.zeros((len(images), 2)), resolution)
 
 
 def record_digits(
@@ -66,7 +65,8 @@ def record_digits(
         bins: length of the recording in bins of ``BIN_US``, one leg of the loop each.
         seed: draws the sensor, each sample's place on the screen and its noise.
         samples: numbers of the images in the data set (default: counted from 0). A recording depends on the
-            image, its number and the seed alone: neither on its neighbours nor, as far as it goes, on ``bins``.
+            image, its number, the resolution and the seed alone: not on its neighbours, and a longer one
+            begins with the shorter.
     """
     numbers = range(len(images)) if samples is None else samples
     generators = [np.random.default_rng([seed, _STREAM, number]) for number in numbers]
@@ -85,11 +85,18 @@ def _moving(
         leg, part = divmod(step, intervals)
         start, end = _CORNERS[leg % 4], _CORNERS[(leg + 1) % 4]
         position = offsets + _RADIUS * (start + (end - start) * (part / intervals))
-        rows, columns = _taps(position[:, 0], resolution), _taps(position[:, 1], resolution)
-        light = rows @ images @ columns.transpose(0, 2, 1)
+        light = _on_sensor(images, position, resolution)
         light *= np.float32(16.0 / _DARK)
         light += np.float32(1.0)
         yield light
+
+
+def _on_sensor(
+    images: NDArray[np.float32], position: NDArray[np.float64], resolution: int
+) -> NDArray[np.float32]:
+    rows, columns = _taps(position[:, 0], resolution), _taps(position[:, 1], resolution)
+    light: NDArray[np.float32] = np.matmul(np.matmul(rows, images), columns.transpose(0, 2, 1))
+    return light
 
 
 def _taps(shift: NDArray[np.float64], resolution: int) -> NDArray[np.float32]:

@@ -24,6 +24,8 @@ __all__ = ["EventCamera", "EventStream"]
 _POLARITY_BITS, _PIXEL_BITS, _TIME_BITS = 1, 18, 25
 _MINIMUM_THRESHOLD = 0.02
 """Where a wide threshold distribution is cut, in log intensity: a pixel cannot fire on nothing."""
+_LEAST_CHANGE = 1e-6
+"""In thresholds; where rounding alone completes a step, the change is not divided by zero."""
 _NOISE_BLOCK = 256
 """Noise events drawn at a time; fixed, so that a longer recording draws the same ones first."""
 
@@ -96,77 +98,122 @@ class EventCamera:
                 same noise at the beginning.
         """
         samples, pixels = len(noise), self.height * self.width
+        # In units of each pixel's own threshold, an event is a step of 1.
         gain = (1.0 / self.thresholds.reshape(1, pixels)).astype(np.float32)
         arriving = iter(intensities)
-        # In units of each pixel's own threshold an event is a step of 1.
-        before = self._log_intensity(next(arriving), gain)
+        before = _log_intensity(next(arriving), gain)
         memory = before.copy()
-        last_us = np.full(samples * pixels, -np.inf, np.float32)
         shot = _ShotNoise(noise, pixels * self.noise_hz / 1e6, pixels)
-        keys: list[NDArray[np.int64]] = []
+        output = _Output(samples, pixels, self.refractory_us)
         intervals = 0
         for intensity in arriving:
-            start_us = intervals * interval_us
-            intervals += 1
-            end_us = intervals * interval_us
-            where, when, polarity = shot.until(end_us)
-            # Noise goes first: it can only shadow a signal event of the same interval and pixel.
-            heard = when >= last_us[where] + self.refractory_us
-            last_us[where[heard]] = when[heard]
-            keys.append(_keys(where[heard], when[heard], polarity[heard], pixels, end_us))
-            now = self._log_intensity(intensity, gain)
+            span = _Interval(intervals * interval_us, (intervals + 1) * interval_us)
+            now = _log_intensity(intensity, gain)
             steps = np.trunc(now - memory)
             where = np.flatnonzero(steps)
-            if len(where):
-                level, count = memory.ravel()[where], steps.ravel()[where]
-                memory += steps
-                keys.append(
-                    self._crossings(
-                        where, level, count, before.ravel()[where], now.ravel()[where], last_us,
-                        start_us, end_us, pixels,
-                    )
-                )  # fmt: skip
+            # Noise goes first; all it can shadow is a signal event of the same interval and pixel.
+            output.single(*shot.until(span.end_us), span)
+            memory_there, before_there, now_there, steps_there = (
+                a.ravel()[where] for a in (memory, before, now, steps)
+            )
+            output.ramp(where, memory_there, before_there, now_there, steps_there, span)
+            memory += steps
             before = now
-        duration_us = round(intervals * interval_us)
-        return _stream(keys, samples, self.height, self.width, duration_us)
+            intervals += 1
+        return output.stream(self.height, self.width, round(intervals * interval_us))
 
-    @staticmethod
-    def _log_intensity(intensity: NDArray[np.float32], gain: NDArray[np.float32]) -> NDArray[np.float32]:
-        log = np.log(intensity.reshape(len(intensity), -1), dtype=np.float32)
-        log *= gain
-        return log
 
-    def _crossings(
+def _log_intensity(intensity: NDArray[np.float32], gain: NDArray[np.float32]) -> NDArray[np.float32]:
+    log: NDArray[np.float32] = np.log(intensity.reshape(len(intensity), -1), dtype=np.float32)
+    log *= gain
+    return log
+
+
+@dataclass(frozen=True)
+class _Interval:
+    start_us: float
+    end_us: float
+
+
+class _Output:
+    """The pixels' output stage: holds every pixel to its refractory period and collects what passes."""
+
+    def __init__(self, samples: int, pixels: int, refractory_us: float) -> None:
+        self._samples, self._pixels, self._refractory_us = samples, pixels, refractory_us
+        self._last_us = np.full(samples * pixels, -np.inf, np.float32)
+        self._keys: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
+
+    def single(
         self,
         where: NDArray[np.int64],
-        level: NDArray[np.float32],
-        steps: NDArray[np.float32],
+        when: NDArray[np.float64],
+        on: NDArray[np.bool_],
+        span: _Interval,
+    ) -> None:
+        """One event at most of each of the pixels ``where`` (flat, of samples x pixels)."""
+        passes = when >= self._last_us[where] + self._refractory_us
+        where, when, on = where[passes], when[passes], on[passes]
+        self._last_us[where] = when
+        self._collect(where, when, on, span)
+
+    def ramp(
+        self,
+        where: NDArray[np.int64],
+        memory: NDArray[np.float32],
         before: NDArray[np.float32],
         now: NDArray[np.float32],
-        last_us: NDArray[np.float32],
-        start_us: float,
-        end_us: float,
-        pixels: int,
-    ) -> NDArray[np.int64]:
-        """Events of the pixels ``where``, whose log intensity goes straight from ``before`` to ``now``.
+        steps: NDArray[np.float32],
+        span: _Interval,
+    ) -> None:
+        """The events of the pixels ``where``, whose log intensity goes straight from ``before`` to ``now``.
 
-        A pixel's crossings are evenly spaced, so those that survive the refractory period are evenly spaced
-        too, and both their number and their times follow without a loop.
+        A pixel's crossings are evenly spaced, so those that the refractory period lets pass are evenly
+        spaced too, and both their number and their times follow without a loop.
         """
-        sign, change = np.sign(steps), now - before
-        spacing = (end_us - start_us) / np.abs(change)
-        first = start_us + np.clip((level + sign - before) / change, 0.0, 1.0) * (end_us - start_us)
-        ready = last_us[where] + self.refractory_us
-        skipped = np.maximum(np.ceil((ready - first) / spacing), 0.0)
-        stride = np.maximum(np.ceil(self.refractory_us / spacing), 1.0)
-        count = np.maximum((np.abs(steps) - 1.0 - skipped) // stride + 1.0, 0.0).astype(np.int64)
-        first, spacing = first + skipped * spacing, stride * spacing
-        alive = count > 0
-        where, first, spacing, count, sign = (a[alive] for a in (where, first, spacing, count, sign))
-        last_us[where] = first + (count - 1) * spacing
+        sign, length_us = np.sign(steps), span.end_us - span.start_us
+        change = sign * np.maximum(np.abs(now - before), _LEAST_CHANGE)
+        spacing = length_us / np.abs(change)
+        first = span.start_us + np.clip((memory + sign - before) / change, 0.0, 1.0) * length_us
+        ready = self._last_us[where] + self._refractory_us
+        lost = np.maximum(np.ceil((ready - first) / spacing), 0.0)
+        stride = np.maximum(np.ceil(self._refractory_us / spacing), 1.0)
+        count = np.maximum((np.abs(steps) - 1.0 - lost) // stride + 1.0, 0.0).astype(np.int64)
+        first, spacing = first + lost * spacing, stride * spacing
+        passes = count > 0
+        where, first, spacing, count, sign = (a[passes] for a in (where, first, spacing, count, sign))
+        self._last_us[where] = first + (count - 1) * spacing
         nth = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
         when = np.repeat(first, count) + nth * np.repeat(spacing, count)
-        return _keys(np.repeat(where, count), when, np.repeat(sign > 0, count), pixels, end_us)
+        self._collect(np.repeat(where, count), when, np.repeat(sign > 0, count), span)
+
+    def _collect(
+        self,
+        where: NDArray[np.int64],
+        when: NDArray[np.float64],
+        on: NDArray[np.bool_],
+        span: _Interval,
+    ) -> None:
+        sample, pixel = np.divmod(where, self._pixels)
+        # A crossing at the very end of an interval still belongs to it.
+        time = np.minimum(when.astype(np.int64), round(span.end_us) - 1)
+        self._keys.append((((sample << _TIME_BITS) | time) << _PIXEL_BITS | pixel) << _POLARITY_BITS | on)
+
+    def stream(self, height: int, width: int, duration_us: int) -> EventStream:
+        if duration_us >= 1 << _TIME_BITS:
+            raise ValueError(f"a recording of {duration_us} us is longer than 2^{_TIME_BITS} us")
+        key = np.sort(np.concatenate(self._keys))
+        pixel = (key >> _POLARITY_BITS) & ((1 << _PIXEL_BITS) - 1)
+        sample_starts = np.arange(self._samples + 1) << (_TIME_BITS + _PIXEL_BITS + _POLARITY_BITS)
+        return EventStream(
+            t_us=((key >> (_PIXEL_BITS + _POLARITY_BITS)) & ((1 << _TIME_BITS) - 1)).astype(np.int32),
+            x=(pixel % width).astype(np.int16),
+            y=(pixel // width).astype(np.int16),
+            p=(key & 1).astype(np.uint8),
+            offsets=np.searchsorted(key, sample_starts),
+            height=height,
+            width=width,
+            duration_us=duration_us,
+        )
 
 
 class _ShotNoise:
@@ -189,7 +236,7 @@ class _ShotNoise:
         self._where, self._when, self._polarity = (
             self._where[stop:], self._when[stop:], self._polarity[stop:],
         )  # fmt: skip
-        # Two on one pixel within one interval are rarer than one in a million; the first stays.
+        # A second one on the same pixel within an interval is dropped: 1 Hz and 6 ms make it 2 in 100,000.
         unique = np.unique(where, return_index=True)[1]
         return where[unique], when[unique], polarity[unique]
 
@@ -209,36 +256,3 @@ class _ShotNoise:
         where, when, polarity = (np.concatenate(parts) for parts in (wheres, whens, polarities))
         order = np.argsort(when, kind="stable")
         self._where, self._when, self._polarity = where[order], when[order], polarity[order]
-
-
-def _keys(
-    where: NDArray[np.int64],
-    when_us: NDArray[np.floating],
-    on: NDArray[np.bool_],
-    pixels: int,
-    end_us: float,
-) -> NDArray[np.int64]:
-    """Events as sortable integers; a crossing at the very end of an interval still belongs to it."""
-    sample, pixel = np.divmod(where, pixels)
-    time = np.minimum(when_us.astype(np.int64), round(end_us) - 1)
-    return ((((sample << _TIME_BITS) | time) << _PIXEL_BITS | pixel) << _POLARITY_BITS) | on
-
-
-def _stream(
-    keys: list[NDArray[np.int64]], samples: int, height: int, width: int, duration_us: int
-) -> EventStream:
-    if duration_us >= 1 << _TIME_BITS:
-        raise ValueError(f"a recording of {duration_us} us is longer than 2^{_TIME_BITS} us")
-    key = np.sort(np.concatenate([*keys, np.zeros(0, np.int64)]))
-    pixel = (key >> _POLARITY_BITS) & ((1 << _PIXEL_BITS) - 1)
-    sample_shift = _TIME_BITS + _PIXEL_BITS + _POLARITY_BITS
-    return EventStream(
-        t_us=((key >> (_PIXEL_BITS + _POLARITY_BITS)) & ((1 << _TIME_BITS) - 1)).astype(np.int32),
-        x=(pixel % width).astype(np.int16),
-        y=(pixel // width).astype(np.int16),
-        p=(key & 1).astype(np.uint8),
-        offsets=np.searchsorted(key, np.arange(samples + 1, dtype=np.int64) << sample_shift),
-        height=height,
-        width=width,
-        duration_us=duration_us,
-    )
