@@ -21,7 +21,7 @@ def greedy_gain_subset(
 
     Each is the point of greatest gain over the front and those chosen before it, of equal ones the first;
     points that gain nothing are not chosen. Gains only shrink as points are chosen, so an old gain is an
-    upper bound and few are computed anew. The greedy choice reaches at least 1 - 1/e of the best subset's gain
+    upper bound and few are computed anew. Greedy choice reaches at least 1 - 1/e of the best subset's gain
     (Nemhauser, Wolsey and Fisher, Mathematical Programming 14, 1978).
 
     Args:

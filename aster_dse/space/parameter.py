@@ -125,6 +125,11 @@ class Range(Parameter):
         return self._forward(value)
 
     def external(self, internal: Number) -> Number:
+        least, greatest = self.internal_bounds
+        if internal <= least:
+            return self.low
+        if internal >= greatest:
+            return self.high
         if self.scale == "log":
             value: Number = 10.0**internal
         elif self.scale == "neglog10":
