@@ -31,11 +31,13 @@ class SearchSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     sampler: Literal["auto", "tpe", "nsga3", "gp", "random"] = "auto"
+    """What proposes networks; `auto` chooses by objectives and history."""
     trials: Annotated[int, Field(ge=1, le=1_000_000)] = 16
     """Networks to propose."""
     inner: Annotated[int, Field(ge=1, le=1_000_000)] = 64
     """Configurations of policy and hardware scored on every trained network."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Seed of the search; that of weights and data stands in their groups."""
 
 
 @dataclass(frozen=True)
