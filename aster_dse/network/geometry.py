@@ -11,7 +11,14 @@ from functools import cached_property
 
 from aster_dse.space import NetworkConfig
 
-__all__ = ["SynapticLayer", "NeuronLayer", "PoolLayer", "AttentionLayer", "NetworkGeometry", "network_geometry"]
+__all__ = [
+    "SynapticLayer",
+    "NeuronLayer",
+    "PoolLayer",
+    "AttentionLayer",
+    "NetworkGeometry",
+    "network_geometry",
+]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,199 @@
+"""Leaky integrate-and-fire neurons that advance over all time steps in one differentiable function.
+
+They are spikingjelly's neurons (same parameters, same memory, ``functional.reset_net`` resets them) with
+decayed input, a hard reset to 0 that carries no gradient, and a fast path: spikingjelly's own multi-step loop
+builds a graph of some eight tensors per step, here one autograd function walks through time in blocks that
+stay in the processor's cache.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from spikingjelly.activation_based import neuron, surrogate
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+__all__ = ["LIF", "PLIF", "SurrogateName", "surrogate_function"]
+
+SurrogateName = Literal["sigmoid", "triangle"]
+
+_BLOCK = 16_384
+"""Neurons walked through time together: a few steps of them, float32, fit a second-level cache of 1 MiB."""
+
+
+def surrogate_function(name: SurrogateName, alpha: float) -> surrogate.SurrogateFunctionBase:
+    """The derivative that stands in for that of the spike.
+
+    ``sigmoid``: that of ``sigmoid(alpha x)``. ``triangle``: ``alpha - alpha^2 |x|`` where positive.
+    """
+    if name == "triangle":
+        return surrogate.PiecewiseQuadratic(alpha=alpha)
+    return surrogate.Sigmoid(alpha=alpha)
+
+
+def _weighted_slope(grad: Tensor, distance: Tensor, triangle: bool, alpha: float) -> Tensor:
+    """``grad`` times the surrogate derivative at ``distance`` to the threshold, which is overwritten."""
+    if triangle:
+        return distance.abs_().mul_(-alpha * alpha).add_(alpha).clamp_min_(0.0).mul_(grad)
+    sigmoid = distance.mul_(alpha).sigmoid_()
+    slope: Tensor = torch.ops.aten.sigmoid_backward(grad, sigmoid)
+    return slope.mul_(alpha)
+
+
+class _Integrate(torch.autograd.Function):
+    """Spikes ``[T, M, C]`` of inputs ``[T, M, C]``; the state is carried, not differentiated."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        state: Tensor | None,
+        reciprocal_tau: Tensor | float,
+        threshold: float,
+        triangle: bool,
+        alpha: float,
+        record: bool,
+    ) -> tuple[Tensor, Tensor]:
+        steps, rows, channels = x.shape
+        spikes = torch.empty_like(x)
+        potentials = torch.empty_like(x) if record else None
+        final = torch.empty_like(x[0])
+        block = max(1, _BLOCK // channels)
+        for start in range(0, rows, block):
+            part = slice(start, start + block)
+            v = None if state is None else state[part]
+            for t in range(steps):
+                # Rounded as spikingjelly rounds v + (x - v) / tau, so that no spike differs.
+                if v is None:
+                    h = x[t, part] * reciprocal_tau
+                elif isinstance(reciprocal_tau, float):
+                    h = torch.add(v, x[t, part] - v, alpha=reciprocal_tau)
+                else:
+                    h = v + (x[t, part] - v) * reciprocal_tau
+                fired = torch.ge(h, threshold, out=spikes[t, part])
+                if potentials is not None:
+                    potentials[t, part] = h
+                v = torch.addcmul(h, h, fired, value=-1.0)
+            if v is not None:
+                final[part] = v
+        ctx.mark_non_differentiable(final)
+        ctx.constants = (threshold, triangle, alpha)
+        if potentials is not None:
+            if isinstance(reciprocal_tau, float):
+                ctx.reciprocal_tau = reciprocal_tau
+                ctx.save_for_backward(potentials)
+            else:
+                ctx.reciprocal_tau = None
+                ctx.save_for_backward(potentials, spikes, state, reciprocal_tau)
+        return spikes, final
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor, _final: Tensor) -> tuple[Tensor | None, ...]:
+        threshold, triangle, alpha = ctx.constants
+        potentials = ctx.saved_tensors[0]
+        learnt = ctx.reciprocal_tau is None
+        reciprocal_tau = ctx.saved_tensors[3] if learnt else ctx.reciprocal_tau
+        steps, rows, channels = potentials.shape
+        grad = grad.contiguous()
+        grad_x = torch.empty_like(potentials)
+        leak = 1.0 - reciprocal_tau
+        block = max(1, _BLOCK // channels)
+        for start in range(0, rows, block):
+            part = slice(start, start + block)
+            h = potentials[:, part]
+            silent = torch.lt(h, threshold, out=torch.empty_like(h))
+            silent.mul_(leak)
+            own = _weighted_slope(grad[:, part], h - threshold, triangle, alpha)
+            for t in range(steps - 2, -1, -1):
+                own[t].addcmul_(own[t + 1], silent[t])
+            torch.mul(own, reciprocal_tau, out=grad_x[:, part])
+        if not learnt:
+            return grad_x, None, None, None, None, None, None
+        _, spikes, state, _ = ctx.saved_tensors
+        # dh/d(1/tau) = x - v = (h - v) / (1/tau), and grad_x = dL/dh / tau.
+        before = torch.zeros_like(potentials)
+        torch.addcmul(potentials[:-1], potentials[:-1], spikes[:-1], value=-1.0, out=before[1:])
+        if state is not None:
+            before[0] = state
+        per_channel = (grad_x * (potentials - before)).sum((0, 1)) / (reciprocal_tau * reciprocal_tau)
+        grad_tau = per_channel if reciprocal_tau.ndim else per_channel.sum()
+        return grad_x, None, grad_tau, None, None, None, None
+
+
+def _advance(node: LIF | PLIF, x: Tensor, reciprocal_tau: Tensor | float) -> Tensor:
+    """Run ``node`` over ``x`` ``[T, ..., C]`` from the state it holds, and leave the last state in it."""
+    shape = x.shape
+    state = node.v if isinstance(node.v, Tensor) else None
+    if state is not None and state.shape != shape[1:]:
+        raise ValueError(
+            f"the neurons hold a state of shape {tuple(state.shape)} and read an input of shape "
+            f"{tuple(shape[1:])}; reset the network between sequences"
+        )
+    record = torch.is_grad_enabled() and (x.requires_grad or isinstance(reciprocal_tau, Tensor))
+    surrogate_of_node = node.surrogate_function
+    spikes, final = _Integrate.apply(  # type: ignore[no-untyped-call]
+        x.contiguous().view(shape[0], -1, shape[-1]),
+        None if state is None else state.detach().reshape(-1, shape[-1]),
+        reciprocal_tau,
+        node.v_threshold,
+        isinstance(surrogate_of_node, surrogate.PiecewiseQuadratic),
+        float(surrogate_of_node.alpha),
+        record,
+    )
+    node.v = final.view(shape[1:])
+    result: Tensor = spikes.view(shape)
+    return result
+
+
+class LIF(neuron.LIFNode):  # type: ignore[misc]
+    """``h = v + (x - v) / tau``; fires at ``h >= v_threshold`` and resets to 0. Input ``[T, ..., C]``."""
+
+    def __init__(
+        self, tau: float, surrogate_function: surrogate.SurrogateFunctionBase, v_threshold: float = 1.0
+    ) -> None:
+        super().__init__(
+            tau=tau,
+            v_threshold=v_threshold,
+            surrogate_function=surrogate_function,
+            detach_reset=True,
+            step_mode="m",
+        )
+
+    def multi_step_forward(self, x_seq: Tensor) -> Tensor:
+        return _advance(self, x_seq, 1.0 / self.tau)
+
+
+class PLIF(neuron.ParametricLIFNode):  # type: ignore[misc]
+    """A LIF that learns its time constant, ``1 / tau = sigmoid(w)``.
+
+    Args:
+        groups: equal shares of the channels, each with its own time constant (``w`` is a vector for several).
+    """
+
+    w: torch.nn.Parameter
+
+    def __init__(
+        self,
+        tau: float,
+        surrogate_function: surrogate.SurrogateFunctionBase,
+        v_threshold: float = 1.0,
+        groups: int = 1,
+    ) -> None:
+        super().__init__(
+            init_tau=tau,
+            v_threshold=v_threshold,
+            surrogate_function=surrogate_function,
+            detach_reset=True,
+            step_mode="m",
+        )
+        if groups > 1:
+            self.w = torch.nn.Parameter(self.w.detach().repeat(groups))
+
+    def multi_step_forward(self, x_seq: Tensor) -> Tensor:
+        rate: Tensor = self.w.sigmoid()
+        if rate.ndim:
+            rate = rate.repeat_interleave(x_seq.shape[-1] // len(rate))
+        return _advance(self, x_seq, rate)
