@@ -27,7 +27,7 @@ _RADIUS = 0.5
 """Radius of the loop in pixels of the digit, so that all resolutions see the same scene."""
 _JITTER = 0.25
 """Largest displacement of a sample's loop, in pixels of the digit, each way."""
-_FIELD = 10.0
+_FIELD = 9.0
 """Side of the camera's field of view in pixels of the digit: 8, and room for the motion."""
 _DARK = 8.0
 """Light of a black pixel where a white one gives 16 more: contrast of the screen."""
