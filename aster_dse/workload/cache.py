@@ -1,8 +1,8 @@
 """A folder of arrays under content keys, safe for many processes at once.
 
 A file is written whole under a temporary name and then moved into place, so that a reader sees either
-nothing or all of it; two processes that make the same entry leave the same bytes' worth. A damaged file is
-made again.
+nothing or all of it, and of two processes that make the same entry the last one wins. A damaged file is made
+again.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ class EventCamera:
     refractory_us: float = 1000.0
     """Dead time of a pixel after an event; crossings within it are lost, the pixel's memory follows."""
     noise_hz: float = 1.0
-    """Shot-noise events per pixel and second, ON and OFF alike; v2e's clean and noisy presets have 0 and 5."""
+    """Shot-noise events per pixel and second, ON and OFF alike; v2e's presets have 0 and 5."""
     seed: int = 0
     thresholds: NDArray[np.float32] = field(init=False, repr=False, compare=False)
     """``[height, width]``, the contrast threshold of every pixel."""
