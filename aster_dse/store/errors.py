@@ -1,0 +1,39 @@
+"""What can go wrong with a store beyond the package's general errors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aster_dse.errors import AsterError
+
+if TYPE_CHECKING:
+    from aster_dse.store.rows import LeaseHolder
+
+__all__ = ["LeaseHeldError", "LeaseLostError", "NotFiniteError"]
+
+
+class LeaseHeldError(AsterError):
+    """Another driver works on the study (exit code 3)."""
+
+    exit_code = 3
+
+    def __init__(self, study: str, holder: LeaseHolder) -> None:
+        self.study = study
+        self.holder = holder
+        super().__init__(
+            f"study {study!r} is driven by {holder.label} on {holder.host}, process {holder.pid}, "
+            f"since {holder.since:%Y-%m-%d %H:%M:%S} UTC (stop it there, or wait until it ends)"
+        )
+
+    def __reduce__(self) -> tuple[type[LeaseHeldError], tuple[str, LeaseHolder]]:
+        return type(self), (self.study, self.holder)
+
+
+class LeaseLostError(AsterError):
+    """This driver's lease went to another one, so nothing it writes is taken any more (exit code 3)."""
+
+    exit_code = 3
+
+
+class NotFiniteError(AsterError, ValueError):
+    """A figure that is NaN or infinite was to be stored; such a trial is a failure, not a result."""

@@ -1,0 +1,206 @@
+"""The questions that several callers share, each a statement and what its rows mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Column, Connection, Row, func, select
+
+from aster_dse.evaluation.result import METRICS, Evaluation
+from aster_dse.store.encoding import load_json, unpack_json
+from aster_dse.store.rows import EvaluationRow, StudyCounts, StudyRow, TrialRow, TrialState
+from aster_dse.store.tables import (
+    attempts,
+    constraints,
+    evaluation_details,
+    evaluations,
+    objectives,
+    studies,
+    trials,
+)
+
+__all__ = [
+    "EVALUATION",
+    "evaluation_of",
+    "metrics_of",
+    "read_counts",
+    "read_last",
+    "read_studies",
+    "read_trials",
+]
+
+EVALUATION = (
+    select(
+        evaluations,
+        trials.c.number,
+        trials.c.training_key,
+        trials.c.assignment.label("proposed"),
+        evaluation_details.c.packed,
+    )
+    .join(trials, trials.c.id == evaluations.c.trial_id)
+    .join(
+        evaluation_details,
+        (evaluation_details.c.trial_id == evaluations.c.trial_id)
+        & (evaluation_details.c.position == evaluations.c.position),
+    )
+)
+
+
+def metrics_of(row: Row[Any]) -> dict[str, float]:
+    return {name: row._mapping[name] for name in METRICS}
+
+
+def evaluation_of(row: Row[Any]) -> EvaluationRow:
+    inner = load_json(row.assignment)
+    return EvaluationRow(
+        id=row.id,
+        study_id=row.study_id,
+        trial=row.number,
+        index=row.position,
+        training_key=row.training_key,
+        assignment={**load_json(row.proposed), **inner},
+        told_order=row.told_order,
+        evaluation=Evaluation(inner, metrics_of(row), row.violation, unpack_json(row.packed)),
+    )
+
+
+def read_studies(
+    connection: Connection, *, name: str | None = None, study_id: int | None = None
+) -> list[StudyRow]:
+    chosen = select(studies.c.id)
+    if name is not None:
+        chosen = chosen.where(studies.c.name == name)
+    if study_id is not None:
+        chosen = chosen.where(studies.c.id == study_id)
+    rows = connection.execute(select(studies).where(studies.c.id.in_(chosen)).order_by(studies.c.id)).all()
+    goals = _by_study(
+        connection.execute(
+            select(objectives).where(objectives.c.study_id.in_(chosen)).order_by(objectives.c.position)
+        )
+    )
+    bounds = _by_study(
+        connection.execute(
+            select(constraints).where(constraints.c.study_id.in_(chosen)).order_by(constraints.c.position)
+        )
+    )
+    return [
+        StudyRow(
+            id=row.id,
+            name=row.name,
+            space=load_json(row.space),
+            space_hash=row.space_hash,
+            objectives={goal.metric: goal.direction for goal in goals.get(row.id, [])},
+            constraints=tuple(bound.expression for bound in bounds.get(row.id, [])),
+            reference_point=_reference_point(goals.get(row.id, [])),
+            seed=row.seed,
+            sampler=row.sampler,
+            code_version=row.code_version,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+        )
+        for row in rows
+    ]
+
+
+def _by_study(rows: Iterable[Row[Any]]) -> dict[int, list[Row[Any]]]:
+    grouped: dict[int, list[Row[Any]]] = {}
+    for row in rows:
+        grouped.setdefault(row.study_id, []).append(row)
+    return grouped
+
+
+def _reference_point(goals: Iterable[Row[Any]]) -> dict[str, float] | None:
+    point = {goal.metric: goal.reference for goal in goals}
+    return None if None in point.values() else point
+
+
+def read_counts(connection: Connection, study_id: int | None = None) -> dict[int, StudyCounts]:
+    """Counts by study id; studies without a trial are missing."""
+    complete = trials.c.state == TrialState.COMPLETE
+    by_trial = select(
+        trials.c.study_id,
+        func.count().filter(trials.c.state == TrialState.RUNNING).label("running"),
+        func.count().filter(complete).label("complete"),
+        func.count().filter(trials.c.state == TrialState.FAILED).label("failed"),
+        func.sum(trials.c.evaluations).label("evaluations"),
+        func.sum(trials.c.feasible).label("feasible"),
+        func.count(trials.c.training_key.distinct()).filter(complete).label("trainings"),
+        func.count().filter(complete, trials.c.reused).label("reused"),
+    ).group_by(trials.c.study_id)
+    if study_id is not None:
+        by_trial = by_trial.where(trials.c.study_id == study_id)
+    # The orders told are 1, 2, ... within a study, so the last one is their number.
+    told = read_last(connection, evaluations.c.told_order)
+    return {
+        row.study_id: StudyCounts(
+            running=row.running,
+            complete=row.complete,
+            failed=row.failed,
+            evaluations=int(row.evaluations),
+            feasible=int(row.feasible),
+            told=told[row.study_id],
+            trainings=row.trainings,
+            reused=row.reused,
+        )
+        for row in connection.execute(by_trial)
+    }
+
+
+def read_last(connection: Connection, column: Column[Any]) -> dict[int, int]:
+    """Greatest value by study id, 0 where there is none: a look at the end of an index for each study."""
+    last = select(func.max(column)).where(evaluations.c.study_id == studies.c.id).scalar_subquery()
+    rows = connection.execute(select(studies.c.id, func.coalesce(last, 0)))
+    return dict(rows.tuples().all())
+
+
+def read_trials(
+    connection: Connection, study_id: int, *, number: int | None = None, state: TrialState | None = None
+) -> list[TrialRow]:
+    last = (
+        select(attempts.c.trial_id, func.max(attempts.c.number).label("number"))
+        .join(trials, trials.c.id == attempts.c.trial_id)
+        .where(trials.c.study_id == study_id)
+        .group_by(attempts.c.trial_id)
+        .subquery()
+    )
+    statement = (
+        select(
+            trials, attempts.c.number.label("attempt"), attempts.c.node, attempts.c.kind, attempts.c.reason
+        )
+        .join(last, last.c.trial_id == trials.c.id)
+        .join(
+            attempts,
+            (attempts.c.trial_id == last.c.trial_id) & (attempts.c.number == last.c.number),
+        )
+        .where(trials.c.study_id == study_id)
+        .order_by(trials.c.number)
+    )
+    if number is not None:
+        statement = statement.where(trials.c.number == number)
+    if state is not None:
+        statement = statement.where(trials.c.state == state)
+    return [
+        TrialRow(
+            id=row.id,
+            study_id=row.study_id,
+            number=row.number,
+            state=TrialState(row.state),
+            assignment=load_json(row.assignment),
+            candidate=load_json(row.candidate),
+            training_key=row.training_key,
+            started_at=row.started_at,
+            finished_at=row.finished_at,
+            finish_order=row.finish_order,
+            reused=row.reused,
+            wall_s=row.wall_s,
+            peak_memory_mib=row.peak_memory_mib,
+            node=row.node,
+            attempts=row.attempt,
+            evaluations=row.evaluations,
+            feasible=row.feasible,
+            failure_kind=row.kind,
+            failure_reason=row.reason,
+        )
+        for row in connection.execute(statement)
+    ]

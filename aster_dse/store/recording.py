@@ -1,0 +1,308 @@
+"""What happens to a trial, as statements of a transaction that the caller holds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Column, Connection, Row, Table, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from aster_dse.errors import AsterError, ExistsError, NotFoundError
+from aster_dse.evaluation.result import METRICS, Evaluation
+from aster_dse.store.encoding import (
+    artifact_path,
+    dump_json,
+    finite,
+    optional_finite,
+    pack_json,
+    plain_text,
+)
+from aster_dse.store.rows import Artifact, TrialState
+from aster_dse.store.tables import (
+    artifacts,
+    attempts,
+    evaluation_details,
+    evaluations,
+    rungs,
+    trainings,
+    trials,
+)
+
+if TYPE_CHECKING:
+    from aster_dse.search.protocol import NetworkFailure, NetworkResult
+
+__all__ = ["Recorder", "artifact_of"]
+
+_KINDS = {".safetensors": "checkpoint", ".npz": "trace", ".json": "report"}
+_TRAINING_COLUMNS: dict[str, type[int] | type[float]] = {
+    "accuracy": float,
+    "epochs": int,
+    "parameters": int,
+    "wall_s": float,
+    "cpu_s": float,
+    "resumed_from_epoch": int,
+}
+
+
+def artifact_of(root: Path, training_key: str, path: Path) -> Artifact:
+    """Describe a file below the artifacts folder ``root``, with its digest.
+
+    Raises:
+        ValueError: it lies elsewhere.
+    """
+    relative = path.resolve().relative_to(root.resolve()).as_posix()
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return Artifact(training_key, _kind(relative), relative, digest, path.stat().st_size)
+
+
+def _kind(path: str) -> str:
+    return _KINDS.get(PurePosixPath(path).suffix, "file")
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """One moment in the life of a study: everything it writes is of the same transaction and time."""
+
+    connection: Connection
+    study_id: int
+    now: datetime
+
+    def begin(
+        self, number: int, assignment: Mapping[str, Any], candidate: Mapping[str, Any], training_key: str
+    ) -> None:
+        statement = insert(trials).values(
+            study_id=self.study_id,
+            number=number,
+            state=TrialState.RUNNING,
+            training_key=training_key,
+            assignment=dump_json(dict(assignment)),
+            candidate=dump_json(dict(candidate)),
+            started_at=self.now,
+            reused=False,
+            wall_s=0.0,
+            peak_memory_mib=0.0,
+            evaluations=0,
+            feasible=0,
+        )
+        try:
+            trial_id = self.connection.execute(statement.returning(trials.c.id)).scalar_one()
+        except IntegrityError as error:
+            raise ExistsError(f"study {self.study_id} has a trial {number} already") from error
+        self._begin_attempt(trial_id, 1)
+
+    def finish(self, result: NetworkResult, told: Sequence[int], files: Sequence[Artifact]) -> bool:
+        trial = self._trial(result.trial)
+        if trial.state != TrialState.RUNNING:
+            return False
+        if trial.training_key != result.training_key:
+            raise AsterError(
+                f"the result of trial {result.trial} is of network {result.training_key}, "
+                f"where the trial asked for {trial.training_key}"
+            )
+        if len(set(told)) != len(told) or not set(told) <= set(range(len(result.evaluations))):
+            raise ValueError(
+                f"told {list(told)} are no distinct indices of {len(result.evaluations)} evaluations"
+            )
+        self._record_training(result)
+        self._record_artifacts(result, files)
+        self._record_evaluations(trial.id, result.evaluations, told)
+        self._end(
+            trial.id,
+            TrialState.COMPLETE,
+            reused=result.reused,
+            wall_s=finite("wall_s", result.wall_s),
+            peak_memory_mib=finite("peak_memory_mib", result.peak_memory_mib),
+            evaluations=len(result.evaluations),
+            feasible=sum(evaluation.feasible for evaluation in result.evaluations),
+        )
+        self._end_attempt(
+            trial.id,
+            TrialState.COMPLETE,
+            node=plain_text(result.node),
+            executions=result.attempt,
+            wall_s=finite("wall_s", result.wall_s),
+        )
+        return True
+
+    def fail(self, failure: NetworkFailure) -> bool:
+        trial = self._trial(failure.trial)
+        if trial.state != TrialState.RUNNING:
+            return False
+        self._end(trial.id, TrialState.FAILED)
+        self._end_attempt(
+            trial.id,
+            TrialState.FAILED,
+            node=plain_text(failure.node),
+            executions=failure.attempt,
+            kind=plain_text(failure.kind),
+            reason=plain_text(failure.reason),
+            trace=plain_text(failure.trace),
+        )
+        return True
+
+    def requeue(self, number: int) -> int:
+        trial = self._trial(number)
+        if trial.state == TrialState.COMPLETE:
+            raise AsterError(f"trial {number} of study {self.study_id} is complete; it is not run again")
+        if trial.state == TrialState.RUNNING:
+            self._end_attempt(
+                trial.id, TrialState.LOST, kind="driver", reason="the driver ended before the trial did"
+            )
+        else:
+            self._change(trial.id, state=TrialState.RUNNING, finished_at=None, finish_order=None)
+        attempt = self._last(attempts.c.number, attempts.c.trial_id == trial.id) + 1
+        self._begin_attempt(trial.id, attempt)
+        return attempt
+
+    # --- trials and attempts
+
+    def _trial(self, number: int) -> Row[int, str, str]:
+        row = self.connection.execute(
+            select(trials.c.id, trials.c.state, trials.c.training_key).where(
+                trials.c.study_id == self.study_id, trials.c.number == number
+            )
+        ).one_or_none()
+        if row is None:
+            raise NotFoundError(f"study {self.study_id} has no trial {number}")
+        return row
+
+    def _last(self, column: Column[Any], condition: Any) -> int:
+        return self.connection.execute(select(func.max(column)).where(condition)).scalar_one() or 0
+
+    def _change(self, trial_id: int, **values: Any) -> None:
+        self.connection.execute(update(trials).where(trials.c.id == trial_id).values(values))
+
+    def _end(self, trial_id: int, state: TrialState, **values: Any) -> None:
+        order = self._last(trials.c.finish_order, trials.c.study_id == self.study_id) + 1
+        self._change(trial_id, state=state, finished_at=self.now, finish_order=order, **values)
+
+    def _begin_attempt(self, trial_id: int, number: int) -> None:
+        self.connection.execute(
+            insert(attempts).values(
+                trial_id=trial_id,
+                number=number,
+                state=TrialState.RUNNING,
+                node="",
+                executions=0,
+                started_at=self.now,
+                wall_s=0.0,
+                kind="",
+                reason="",
+                trace="",
+            )
+        )
+
+    def _end_attempt(self, trial_id: int, state: TrialState, **values: Any) -> None:
+        """Close the attempt that runs; where nobody measured it, its time is that since it began."""
+        running = (attempts.c.trial_id == trial_id) & (attempts.c.state == TrialState.RUNNING)
+        if "wall_s" not in values:
+            began = self.connection.execute(select(attempts.c.started_at).where(running)).scalar_one()
+            values["wall_s"] = (self.now - began).total_seconds()
+        self.connection.execute(
+            update(attempts).where(running).values(state=state, finished_at=self.now, **values)
+        )
+
+    # --- what a finished trial brings
+
+    def _record_evaluations(self, trial_id: int, scored: Sequence[Evaluation], told: Sequence[int]) -> None:
+        if not scored:
+            return
+        first = self._last(evaluations.c.told_order, evaluations.c.study_id == self.study_id) + 1
+        orders = {index: first + place for place, index in enumerate(told)}
+        self.connection.execute(
+            insert(evaluations),
+            [
+                {
+                    "study_id": self.study_id,
+                    "trial_id": trial_id,
+                    "position": index,
+                    "assignment": dump_json(evaluation.assignment),
+                    **_metrics(evaluation),
+                    "violation": finite("violation", evaluation.violation),
+                    "told_order": orders.get(index),
+                }
+                for index, evaluation in enumerate(scored)
+            ],
+        )
+        self.connection.execute(
+            insert(evaluation_details),
+            [
+                {"trial_id": trial_id, "position": index, "packed": pack_json(evaluation.detail)}
+                for index, evaluation in enumerate(scored)
+            ],
+        )
+
+    def _record_training(self, result: NetworkResult) -> None:
+        """A training that ran replaces what is known of its key; one that was found adds what is missing."""
+        report = dict(result.training)
+        history: Sequence[Mapping[str, Any]] = report.pop("history", ())
+        values: dict[str, Any] = {}
+        for name, kind in _TRAINING_COLUMNS.items():
+            figure = optional_finite(name, report.pop(name, None))
+            values[name] = None if figure is None else kind(figure)
+        values |= {"detail": dump_json(report), "finished_at": self.now}
+        statement = self._insert(trainings).values(key=result.training_key, **values)
+        if result.reused:
+            statement = statement.on_conflict_do_nothing(index_elements=["key"])
+        else:
+            statement = statement.on_conflict_do_update(index_elements=["key"], set_=values)
+        if self.connection.execute(statement).rowcount == 0:
+            return
+        self.connection.execute(delete(rungs).where(rungs.c.training_key == result.training_key))
+        if history:
+            self.connection.execute(
+                insert(rungs),
+                [
+                    {
+                        "training_key": result.training_key,
+                        "position": position,
+                        "epoch": int(row.get("epoch", position + 1)),
+                        "accuracy": optional_finite("accuracy", row.get("accuracy")),
+                        "loss": optional_finite("loss", row.get("loss")),
+                        "detail": dump_json(dict(row)),
+                    }
+                    for position, row in enumerate(history)
+                ],
+            )
+
+    def _record_artifacts(self, result: NetworkResult, files: Sequence[Artifact]) -> None:
+        sent = [
+            Artifact(
+                training_key=result.training_key,
+                kind=_kind(name),
+                path=f"{result.training_key}/{name}",
+                sha256=hashlib.sha256(content).hexdigest(),
+                bytes=len(content),
+            )
+            for name, content in result.files.items()
+        ]
+        for file in [*sent, *files]:
+            if file.training_key != result.training_key:
+                raise ValueError(
+                    f"{file.path} belongs to network {file.training_key}, not {result.training_key}"
+                )
+            values = {"kind": file.kind, "sha256": file.sha256, "bytes": file.bytes}
+            self.connection.execute(
+                self._insert(artifacts)
+                .values(training_key=file.training_key, path=artifact_path(file.path), **values)
+                .on_conflict_do_update(index_elements=["training_key", "path"], set_=values)
+            )
+
+    def _insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        if self.connection.dialect.name == "sqlite":
+            return sqlite.insert(table)
+        return postgresql.insert(table)
+
+
+def _metrics(evaluation: Evaluation) -> dict[str, float]:
+    if evaluation.metrics.keys() != METRICS.keys():
+        different = ", ".join(sorted(evaluation.metrics.keys() ^ METRICS.keys()))
+        raise AsterError(f"an evaluation must have every metric and no other: {different}")
+    return {name: finite(name, value) for name, value in evaluation.metrics.items()}
