@@ -1,0 +1,140 @@
+"""Run jobs one after the other in this process, and the rules by which any executor runs one."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+import traceback
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from aster_dse.errors import AsterError
+from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, NetworkResult, Outcome
+from aster_dse.space import WorkloadConfig
+from aster_dse.workload import Workload
+
+__all__ = ["LoadWorkload", "RunJob", "SerialExecutor", "execute", "failure"]
+
+
+class RunJob(Protocol):
+    """Does a job's work. Picklable by reference where jobs run in other processes."""
+
+    def __call__(
+        self, job: NetworkJob, *, workload: Workload | None, on_epoch: Callable[[EpochReport], None] | None
+    ) -> Outcome: ...
+
+
+class LoadWorkload(Protocol):
+    """Gives the data of a workload, e.g. ``aster_dse.workload.load_workload``."""
+
+    def __call__(self, config: WorkloadConfig, /) -> Workload: ...
+
+
+def failure(job: NetworkJob, error: BaseException, *, attempt: int = 1) -> NetworkFailure:
+    """An exception as a typed failure: the user's data, the machine's memory, or an error in what ran."""
+    kind = "input" if isinstance(error, AsterError) else "memory" if _out_of_memory(error) else "error"
+    text = " ".join(str(error).split())
+    return NetworkFailure(
+        trial=job.trial,
+        training_key=job.candidate.training_key(),
+        kind=kind,
+        reason=text if isinstance(error, AsterError) else f"{type(error).__name__}: {text}".rstrip(": "),
+        trace="".join(traceback.format_exception(error)),
+        node=platform.node(),
+        attempt=attempt,
+    )
+
+
+def execute(
+    run: RunJob,
+    job: NetworkJob,
+    workload: Workload | None,
+    on_epoch: Callable[[EpochReport], None] | None,
+    *,
+    attempt: int = 1,
+) -> Outcome:
+    """Run one job here; whatever goes wrong in it comes back as a failure, with where it ran."""
+    try:
+        outcome = run(job, workload=workload, on_epoch=on_epoch)
+        if not isinstance(outcome, NetworkResult | NetworkFailure):
+            raise TypeError(f"the job returned {type(outcome).__name__}, not a result or a failure")
+    except Exception as error:
+        return failure(job, error, attempt=attempt)
+    if isinstance(outcome, NetworkFailure):
+        return replace(outcome, node=platform.node(), attempt=attempt)
+    return replace(outcome, node=platform.node(), attempt=attempt, peak_memory_mib=_peak_memory_mib())
+
+
+class SerialExecutor:
+    """Executor that needs no cluster: a job runs while it is waited for.
+
+    Args:
+        run: does a job's work; default ``aster_dse.search.job.run_job``.
+        load: gives a job's data; default ``aster_dse.workload.load_workload``.
+    """
+
+    def __init__(self, *, run: RunJob | None = None, load: LoadWorkload | None = None) -> None:
+        if run is None:
+            from aster_dse.search.job import run_job
+
+            run = run_job
+        if load is None:
+            from aster_dse.workload import load_workload
+
+            load = load_workload
+        self._run = run
+        self._load = load
+        self._queue: deque[NetworkJob] = deque()
+        self._loaded: tuple[WorkloadConfig, Workload] | None = None
+
+    @property
+    def slots(self) -> int:
+        """Jobs that can run at once: one."""
+        return 1
+
+    def submit(self, job: NetworkJob) -> None:
+        """Queue a job; it runs in :meth:`wait`."""
+        self._queue.append(job)
+
+    def wait(self, on_epoch: Callable[[EpochReport], None] | None = None) -> Outcome:
+        """Run the oldest job; an interrupt leaves it in the queue."""
+        if not self._queue:
+            raise RuntimeError("no job was submitted")
+        job = self._queue[0]
+        try:
+            workload = self._workload(job.candidate.workload)
+        except Exception as error:
+            outcome: Outcome = failure(job, error)
+        else:
+            outcome = execute(self._run, job, workload, on_epoch)
+        self._queue.popleft()
+        return outcome
+
+    def cancel(self) -> None:
+        """Drop what is queued."""
+        self._queue.clear()
+
+    def close(self) -> None:
+        """Drop what is queued and the data in memory."""
+        self.cancel()
+        self._loaded = None
+
+    def _workload(self, config: WorkloadConfig) -> Workload:
+        if self._loaded is None or self._loaded[0] != config:
+            self._loaded = None  # never two data sets in memory
+            self._loaded = config, self._load(config)
+        return self._loaded[1]
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    # torch.OutOfMemoryError is known by name, so that torch need not be imported to ask.
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+
+
+def _peak_memory_mib() -> float:
+    """Peak resident memory of this process since it started, MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # bytes there, KiB elsewhere

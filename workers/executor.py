@@ -1,0 +1,201 @@
+"""The executor that runs jobs as Ray tasks, on whatever cluster this process is connected to."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import ray
+from ray import exceptions
+
+from aster_dse.errors import InputError
+from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, NetworkResult, Outcome
+from aster_dse.search.serial import LoadWorkload, RunJob, failure
+from aster_dse.space import WorkloadConfig
+from workers.tasks import Started, stream_job
+
+__all__ = ["RayExecutor"]
+
+RETRIES = 2
+"""Further attempts after a worker or its node died. Errors of the job itself would only come again."""
+
+_WORKLOADS_KEPT = 8
+"""Workloads that stay in the object store; a search over resolutions or time steps has several."""
+
+_LOST = (
+    exceptions.WorkerCrashedError,
+    exceptions.NodeDiedError,
+    exceptions.LocalRayletDiedError,
+    exceptions.ObjectLostError,
+    exceptions.TaskCancelledError,  # nobody here cancels a task whose outcome is still awaited
+)
+
+
+@dataclass
+class _Attempt:
+    job: NetworkJob
+    number: int
+    worker: Started | None = None
+    item: Any = None
+    """Reference of the stream's item that is being read: an interrupt must not lose it."""
+
+
+class RayExecutor:
+    """Runs jobs on the Ray cluster that is connected (see :mod:`workers.cluster`).
+
+    A worker process is used again for the next job, so torch is imported once per process. A job whose worker
+    dies is given to another one, at most ``RETRIES`` times.
+
+    Args:
+        run: does a job's work, importable by name on the workers; default ``aster_dse.search.job.run_job``.
+        load: gives a job's data, in this process; default ``aster_dse.workload.load_workload``.
+        limit: jobs at once at most; None takes what the cluster has.
+        cpus_per_worker: logical CPUs that a job reserves.
+        gpus_per_worker: GPUs, or the part of one, that a job reserves.
+    """
+
+    def __init__(
+        self,
+        *,
+        run: RunJob | None = None,
+        load: LoadWorkload | None = None,
+        limit: int | None = None,
+        cpus_per_worker: float = 1.0,
+        gpus_per_worker: float = 0.0,
+    ) -> None:
+        if run is None:
+            from aster_dse.search.job import run_job
+
+            run = run_job
+        if load is None:
+            from aster_dse.workload import load_workload
+
+            load = load_workload
+        if min(cpus_per_worker, gpus_per_worker) < 0 or cpus_per_worker == gpus_per_worker == 0:
+            needs = f"{cpus_per_worker:g} CPUs and {gpus_per_worker:g} GPUs per worker"
+            raise InputError("", f"{needs} reserve nothing", "no negative number, and one above 0")
+        self._run = run
+        self._load = load
+        self._limit = limit
+        self._needs = {"CPU": cpus_per_worker, "GPU": gpus_per_worker}
+        self._task = ray.remote(
+            num_returns="streaming", max_retries=0, num_cpus=cpus_per_worker, num_gpus=gpus_per_worker
+        )(stream_job)
+        self._running: dict[Any, _Attempt] = {}
+        self._finished: deque[Outcome] = deque()
+        self._workloads: OrderedDict[WorkloadConfig, Any] = OrderedDict()
+
+    @property
+    def slots(self) -> int:
+        """Jobs that can run at once on the nodes alive now; at least one: a cluster grows by demand."""
+        total = sum(self._slots_of(node["Resources"]) for node in ray.nodes() if node["Alive"])
+        return max(1, total if self._limit is None else min(total, self._limit))
+
+    def submit(self, job: NetworkJob) -> None:
+        """Hand a job to the cluster; Ray queues what has no free slot."""
+        self._submit(replace(job, artifacts=os.path.abspath(job.artifacts)), 1)
+
+    def wait(self, on_epoch: Callable[[EpochReport], None] | None = None) -> Outcome:
+        """Return the next outcome; an interrupt loses nothing, and waiting may go on."""
+        while not self._finished:
+            if not self._running:
+                raise RuntimeError("no job was submitted")
+            ready, _ = ray.wait(list(self._running), num_returns=1)
+            self._advance(ready[0], on_epoch)
+        return self._finished.popleft()
+
+    def cancel(self) -> None:
+        """Kill what runs, drop what is queued or not fetched yet."""
+        streams = list(self._running)
+        self._running.clear()
+        self._finished.clear()
+        for stream in streams:
+            ray.cancel(stream, force=True)
+
+    def close(self) -> None:
+        """Cancel, and give the data's memory back. The cluster stays, it belongs to who started it."""
+        self.cancel()
+        self._workloads.clear()
+
+    def _slots_of(self, resources: dict[str, float]) -> int:
+        return int(min(resources.get(name, 0.0) / need for name, need in self._needs.items() if need > 0))
+
+    def _submit(self, job: NetworkJob, number: int) -> None:
+        try:
+            workload = self._workload(job.candidate.workload)
+        except Exception as error:
+            self._finished.append(failure(job, error, attempt=number))
+            return
+        stream = self._task.remote(self._run, job, workload, number)
+        self._running[stream] = _Attempt(job, number)
+
+    def _workload(self, config: WorkloadConfig) -> Any:
+        """Reference of the data in the object store, where it is put once."""
+        if config not in self._workloads:
+            self._workloads[config] = ray.put(self._load(config))
+            if len(self._workloads) > _WORKLOADS_KEPT:
+                self._workloads.popitem(last=False)
+        self._workloads.move_to_end(config)
+        return self._workloads[config]
+
+    def _advance(self, stream: Any, on_epoch: Callable[[EpochReport], None] | None) -> None:
+        """Take one item from a stream that has one."""
+        attempt = self._running[stream]
+        try:
+            if attempt.item is None:
+                attempt.item = next(stream)
+            item = ray.get(attempt.item)
+        except StopIteration:
+            self._retry(stream, attempt, exceptions.WorkerCrashedError())
+        except (exceptions.OutOfMemoryError, *_LOST) as error:
+            self._retry(stream, attempt, error)
+        except exceptions.RayError as error:
+            cause = getattr(error, "cause", None)  # raised before the job began: an import, a version
+            self._end(stream, failure(attempt.job, cause or error, attempt=attempt.number))
+        else:
+            attempt.item = None
+            if isinstance(item, NetworkResult | NetworkFailure):
+                self._end(stream, item)
+            elif isinstance(item, Started):
+                attempt.worker = item
+            elif on_epoch is not None:
+                on_epoch(item)
+
+    def _end(self, stream: Any, outcome: Outcome) -> None:
+        self._finished.append(outcome)
+        del self._running[stream]
+
+    def _retry(self, stream: Any, attempt: _Attempt, error: exceptions.RayError) -> None:
+        if attempt.number <= RETRIES:
+            self._submit(attempt.job, attempt.number + 1)
+            del self._running[stream]
+        else:
+            self._end(stream, _worker_failure(attempt, error))
+
+
+def _worker_failure(attempt: _Attempt, error: exceptions.RayError) -> NetworkFailure:
+    who = (
+        f"process {attempt.worker.pid} on {attempt.worker.node}"
+        if attempt.worker
+        else "no process had begun it"
+    )
+    if isinstance(error, exceptions.OutOfMemoryError):
+        kind, what = "memory", "stopped because its machine ran out of memory"
+    elif isinstance(
+        error, exceptions.NodeDiedError | exceptions.LocalRayletDiedError | exceptions.ObjectLostError
+    ):
+        kind, what = "worker", "lost with its machine"
+    else:
+        kind, what = "worker", "killed, by a signal or for its memory, or it crashed"
+    return NetworkFailure(
+        trial=attempt.job.trial,
+        training_key=attempt.job.candidate.training_key(),
+        kind=kind,
+        reason=f"the worker was {what}, {attempt.number} times in {attempt.number} attempts (last: {who})",
+        trace=str(error),
+        node=attempt.worker.node if attempt.worker else "",
+        attempt=attempt.number,
+    )

@@ -1,0 +1,68 @@
+"""What runs in a Ray worker: one job, its progress and its outcome as one stream."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from queue import SimpleQueue
+
+from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, NetworkResult, Outcome
+from aster_dse.search.serial import RunJob, execute, failure
+from aster_dse.workload import Workload
+
+__all__ = ["Started", "stream_job"]
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+@dataclass(frozen=True)
+class Started:
+    """First item of the stream: which process has the job, for the message if it dies."""
+
+    node: str
+    pid: int
+
+
+def stream_job(
+    run: RunJob, job: NetworkJob, workload: Workload | None, attempt: int
+) -> Iterator[Started | EpochReport | Outcome]:
+    """Run a job and yield its reports as they come, then its outcome.
+
+    The job has a thread of its own because a Ray stream is a generator, and a training reports by calling.
+    """
+    _die_with_node()
+    yield Started(platform.node(), os.getpid())
+    items: SimpleQueue[EpochReport | Outcome] = SimpleQueue()
+
+    def work() -> None:
+        try:
+            items.put(execute(run, job, workload, items.put, attempt=attempt))
+        except BaseException as error:  # a SystemExit would end the thread silently, and the stream never
+            items.put(failure(job, error, attempt=attempt))
+
+    threading.Thread(target=work, name=f"trial-{job.trial}", daemon=True).start()
+    while True:
+        item = items.get()
+        yield item
+        if isinstance(item, NetworkResult | NetworkFailure):
+            return
+
+
+def _die_with_node() -> None:
+    """Have the kernel kill this worker when its parent, the node's raylet, dies.
+
+    A local raylet dies with the driver. Ray's own check takes about three seconds, in which a worker of a
+    killed search would share cores, and the network's files, with the search that resumes it.
+    """
+    if sys.platform != "linux":
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died just before
+        os.kill(os.getpid(), signal.SIGKILL)
