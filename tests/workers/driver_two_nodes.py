@@ -13,9 +13,17 @@ from worker_jobs import make_job, make_workload, tick, wait_until
 from workers.cluster import join
 from workers.executor import RayExecutor
 
+HEALTH = {
+    "health_check_initial_delay_ms": 1000,
+    "health_check_period_ms": 500,
+    "health_check_failure_threshold": 3,
+}
+"""A node is lost after 1.5 s without an answer; Ray waits half a minute by default."""
+
 
 def main(folder: Path) -> None:
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    head = {"num_cpus": 0, "include_dashboard": False, "_system_config": HEALTH}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     lost, _kept = (cluster.add_node(num_cpus=1) for _ in range(2))
     cluster.wait_for_nodes()
     try:
