@@ -28,9 +28,9 @@ OBJECT_STORE_MIB = 512
 
 _FOLDER_PREFIX = "aster-ray-"
 _LOCK = "driver.lock"
-_LONGEST_BASE = 21
+_LONGEST_BASE = 19
 """Characters of the folder that holds session folders. Ray adds 66 for its longest socket path, our own
-folder name 19 more, and the kernel takes at most 107 (``sun_path``)."""
+folders 21 more, and the kernel takes at most 107 (``sun_path``)."""
 
 
 @contextmanager
@@ -111,7 +111,7 @@ def join(address: str, *, threads_per_worker: int = 1, timeout_s: float = 30.0) 
             )
         except Exception as error:
             ray.shutdown()
-            raise _unreachable(address, _last_line(str(error)) or type(error).__name__) from error
+            raise _unreachable(address, str(error).strip() or type(error).__name__) from error
         try:
             keep_sigterm()
             yield
@@ -212,7 +212,7 @@ def _session_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir=base))
     try:
         with _locked(folder):
-            yield folder
+            yield folder / "r"  # Ray makes its folder writable for everybody; the one around it is ours alone
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -258,18 +258,17 @@ def _probe(address: str, timeout_s: float) -> None:
     except subprocess.TimeoutExpired:
         raise _unreachable(address, f"no answer within {timeout_s:g} s") from None
     if answer.returncode:
-        raise _unreachable(
-            address, _last_line(answer.stderr) or f"the probe ended with code {answer.returncode}"
+        raise _unreachable(address, answer.stderr.strip() or f"the probe ended with code {answer.returncode}")
+
+
+def _unreachable(address: str, text: str) -> UnreachableError:
+    """The error, from whatever Ray had to say: the last line, that is the exception of a trace."""
+    if "authentication" in text.lower():
+        detail, remedy = (
+            "it refuses the token",
+            "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to the cluster's",
         )
-
-
-def _unreachable(address: str, detail: str) -> UnreachableError:
-    remedy = "is it the head's host:port, and a cluster of this version of Ray?"
-    if "token" in detail.lower() or "auth" in detail.lower():
-        remedy = "set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to the cluster's"
+    else:
+        detail = text.splitlines()[-1].strip()
+        remedy = "is it the head's host:port, and the same version of Ray?"
     return UnreachableError(f"--address {address}: cannot join the cluster: {detail} ({remedy})")
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""

@@ -153,8 +153,7 @@ class RayExecutor:
         except (exceptions.OutOfMemoryError, *_LOST) as error:
             self._retry(stream, attempt, error)
         except exceptions.RayError as error:
-            cause = getattr(error, "cause", None)  # raised before the job began: an import, a version
-            self._end(stream, failure(attempt.job, cause or error, attempt=attempt.number))
+            self._end(stream, _unstarted(attempt, error))
         else:
             attempt.item = None
             if isinstance(item, NetworkResult | NetworkFailure):
@@ -174,6 +173,15 @@ class RayExecutor:
             del self._running[stream]
         else:
             self._end(stream, _worker_failure(attempt, error))
+
+
+def _unstarted(attempt: _Attempt, error: exceptions.RayError) -> NetworkFailure:
+    """The worker could not even begin: a module that is not installed there, another version."""
+    failed = failure(attempt.job, getattr(error, "cause", None) or error, attempt=attempt.number)
+    text = str(error).strip().splitlines()
+    return replace(
+        failed, reason=f"a worker could not begin the job: {text[-1].strip()}" if text else failed.reason
+    )
 
 
 def _worker_failure(attempt: _Attempt, error: exceptions.RayError) -> NetworkFailure:

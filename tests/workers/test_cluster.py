@@ -35,6 +35,11 @@ def processes_of(session: str) -> set[int]:
     return found
 
 
+def private_folder(session: str) -> Path:
+    """The folder around Ray's own, which holds its sockets."""
+    return Path(session).parents[1]
+
+
 def started(driver: subprocess.Popen[str], folder: Path) -> tuple[str, int]:
     """Session folder and worker process of the ticking driver, once its job runs."""
     running = folder / "0.alive"
@@ -71,6 +76,7 @@ def test_ctrl_c_lets_the_job_finish_and_the_end_leaves_nothing(tmp_path: Path) -
     processes = processes_of(session)
     assert worker in processes
     assert listening_elsewhere(processes) == set()
+    assert private_folder(session).stat().st_mode & 0o077 == 0
     os.killpg(driver.pid, signal.SIGINT)  # as a terminal does: the workers get it too
     before = (tmp_path / "0.alive").read_text()
     jobs.wait_until(lambda: (tmp_path / "0.alive").read_text() != before, "the job to go on")
@@ -78,7 +84,7 @@ def test_ctrl_c_lets_the_job_finish_and_the_end_leaves_nothing(tmp_path: Path) -
     out, err = driver.communicate(timeout=60)
     assert (out, err, driver.returncode) == ("interrupted 0\n", "", 0)
     assert processes_of(session) == set()
-    assert not Path(session).parent.exists()
+    assert not private_folder(session).exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
@@ -89,7 +95,7 @@ def test_sigterm_stops_everything(tmp_path: Path) -> None:
     driver.communicate(timeout=60)
     assert driver.returncode not in (0, -signal.SIGTERM)  # it left its block in order
     assert processes_of(session) == set()
-    assert not Path(session).parent.exists()
+    assert not private_folder(session).exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
@@ -103,10 +109,10 @@ def test_a_killed_driver_takes_its_workers_with_it_and_the_next_one_cleans_up(tm
     driver.kill()
     driver.communicate(timeout=60)
     jobs.wait_until(lambda: not jobs.alive(worker), "the worker to end")
-    assert Path(session).parent.exists()
+    assert private_folder(session).exists()
     out, err = jobs.start_driver("driver_ticking.py", second).communicate(timeout=60)
     assert (out, err) == ("0\n", "")
-    assert not Path(session).parent.exists()
+    assert not private_folder(session).exists()
 
 
 def test_a_lost_machine_s_work_moves_to_another(tmp_path: Path) -> None:

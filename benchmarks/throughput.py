@@ -1,0 +1,127 @@
+"""How many trials a second the bookkeeping allows: ask, store, tell, with evaluations that cost nothing.
+
+    python benchmarks/throughput.py [--trials 100] [--rounds 3] [--sampler random|tpe] [--json]
+
+The peer is Optuna's own loop on its own database storage (``RDBStorage``, SQLite), in the same run on the
+same disk, with the same sampler: 12 parameters, 4 objectives. Rounds of both alternate, and the best one
+counts, since whatever else the machine does can only slow a round down.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Loop = Callable[[Path, int, str], None]
+"""Runs a number of no-op trials with a sampler (``random``, ``tpe``) on a new database in an empty folder."""
+
+FASTER_THAN_PEER = 1.0
+"""The goal: at least the peer's rate."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Trials per second of wall time and per second of this process's CPU time."""
+
+    wall: float
+    cpu: float
+
+
+def noop_objectives(floats: list[float], integers: list[int], choices: list[str]) -> tuple[float, ...]:
+    """Four objectives that conflict and cost nothing."""
+    shift = 0.1 * len(set(choices))
+    return (
+        sum(floats) + shift,
+        sum((1 - value) ** 2 for value in floats),
+        sum(integers) - shift,
+        sum((64 - value) ** 2 for value in integers) / 64,
+    )
+
+
+def optuna_loop(folder: Path, trials: int, sampler: str) -> None:
+    """Ask and tell as Optuna's manual shows it, on its SQLite storage."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    samplers = {"random": optuna.samplers.RandomSampler, "tpe": optuna.samplers.TPESampler}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        storage = optuna.storages.RDBStorage(f"sqlite:///{folder / 'optuna.db'}")
+        study = optuna.create_study(
+            storage=storage, directions=["minimize"] * 4, sampler=samplers[sampler](seed=0)
+        )
+        for _ in range(trials):
+            trial = study.ask()
+            floats = [trial.suggest_float(f"float_{index}", 0.0, 1.0) for index in range(4)]
+            integers = [trial.suggest_int(f"integer_{index}", 1, 64) for index in range(4)]
+            choices = [trial.suggest_categorical(f"choice_{index}", ("a", "b", "c")) for index in range(4)]
+            study.tell(trial, noop_objectives(floats, integers, choices))
+        storage.engine.dispose()
+
+
+def best_rates(loops: Mapping[str, Loop], trials: int, rounds: int, sampler: str) -> dict[str, Rate]:
+    """The best of alternating rounds of each loop."""
+    best = {name: Rate(0.0, 0.0) for name in loops}
+    for _ in range(rounds):
+        for name, loop in loops.items():
+            with tempfile.TemporaryDirectory() as folder:
+                wall, cpu = time.perf_counter(), time.process_time()
+                loop(Path(folder), trials, sampler)
+                wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+            best[name] = Rate(max(best[name].wall, trials / wall), max(best[name].cpu, trials / cpu))
+    return best
+
+
+def goal(name: str, value: float, peer: float) -> dict[str, Any]:
+    """One line of the report: ours is to reach the peer's figure."""
+    wanted = FASTER_THAN_PEER * peer
+    return {"name": name, "value": value, "op": ">=", "goal": wanted, "met": value >= wanted, "peer": peer}
+
+
+def report(rates: Mapping[str, Rate], sampler: str) -> dict[str, Any]:
+    """The document that ``--json`` prints."""
+    ours, peer = rates.get("aster-dse"), rates["optuna"]
+    goals = []
+    if ours is not None:
+        goals = [
+            goal(f"trials_per_s.{sampler}", ours.wall, peer.wall),
+            goal(f"trials_per_cpu_s.{sampler}", ours.cpu, peer.cpu),
+        ]
+    machine = {"cpus": os.cpu_count(), "platform": platform.platform(), "python": platform.python_version()}
+    return {"benchmark": "throughput", "machine": machine, "goals": goals}
+
+
+LOOPS: dict[str, Loop] = {"optuna": optuna_loop}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sampler", choices=("random", "tpe"), default="random")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    rates = best_rates(LOOPS, options.trials, options.rounds, options.sampler)
+    document = report(rates, options.sampler)
+    if options.json:
+        print(json.dumps(document, indent=2))
+        return
+    for name, rate in rates.items():
+        print(f"{name:10} {rate.wall:8.1f} trials/s  {rate.cpu:8.1f} trials per CPU second")
+    for line in document["goals"]:
+        print(
+            f"{'met' if line['met'] else 'NOT MET'}: {line['name']} {line['value']:.1f} >= {line['goal']:.1f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
