@@ -43,8 +43,7 @@ def _parse(url: str) -> URL:
 
 
 def _shown(url: URL) -> str:
-    hidden = {key: "***" for key in url.query if key in _SECRET_OPTIONS}
-    return url.update_query_dict(hidden).render_as_string(hide_password=True) if hidden else str(url)
+    return url.difference_update_query(_SECRET_OPTIONS).render_as_string(hide_password=True)
 
 
 def _secrets(url: URL) -> tuple[str, ...]:
@@ -110,9 +109,12 @@ class Database:
         return engine
 
     def _postgresql(self) -> Engine:
-        arguments: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S}
-        if "connect_timeout" in self._url.query:
-            del arguments["connect_timeout"]
+        # An engine shows its URL with every option, so those that are secret go beside it.
+        secret = {key: value for key, value in self._url.query.items() if key in _SECRET_OPTIONS}
+        url = self._url.difference_update_query(secret)
+        arguments: dict[str, Any] = dict(secret)
+        if "connect_timeout" not in url.query:
+            arguments["connect_timeout"] = CONNECT_TIMEOUT_S
         settings = [
             # What a stopped or vanished process would hold, others get after this time.
             f"lock_timeout={BUSY_TIMEOUT_S * 1000:.0f}",
@@ -126,7 +128,7 @@ class Database:
         isolation = "REPEATABLE READ" if self.read_only else "READ COMMITTED"
         try:
             return create_engine(
-                self._url, connect_args=arguments, pool_pre_ping=True, isolation_level=cast(Any, isolation)
+                url, connect_args=arguments, pool_pre_ping=True, isolation_level=cast(Any, isolation)
             )
         except ModuleNotFoundError as error:
             raise UnreachableError(

@@ -102,7 +102,7 @@ def _assignments(
     statement = select(trials.c.id, trials.c.assignment).where(
         trials.c.study_id == study_id, trials.c.id.between(min(trial_ids), max(trial_ids))
     )
-    proposed = {trial: load_json(text) for trial, text in connection.execute(statement).tuples()}
+    proposed = {trial: load_json(text) for trial, text in connection.execute(statement)}
     return [
         {**proposed[trial], **knobs} for trial, knobs in zip(trial_ids, load_json_rows(inner), strict=True)
     ]

@@ -151,7 +151,7 @@ def read_last(connection: Connection, column: Column[Any]) -> dict[int, int]:
     """Greatest value by study id, 0 where there is none: a look at the end of an index for each study."""
     last = select(func.max(column)).where(evaluations.c.study_id == studies.c.id).scalar_subquery()
     rows = connection.execute(select(studies.c.id, func.coalesce(last, 0)))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def read_trials(

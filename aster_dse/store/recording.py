@@ -253,7 +253,8 @@ class Recorder:
             statement = statement.on_conflict_do_nothing(index_elements=["key"])
         else:
             statement = statement.on_conflict_do_update(index_elements=["key"], set_=values)
-        if self.connection.execute(statement).rowcount == 0:
+        written = self.connection.execute(statement.returning(trainings.c.key)).scalar_one_or_none()
+        if written is None:
             return
         self.connection.execute(delete(rungs).where(rungs.c.training_key == result.training_key))
         if history:

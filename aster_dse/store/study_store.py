@@ -162,11 +162,16 @@ class StudyStore(StudyQueries):
             LeaseHeldError: a live driver has it.
         """
         with hold(self._database, study_id, holder, ttl_s) as lease:
+            # A lease that this store took from itself, after losing it, must not set the older block free.
+            older = self._tokens.get(study_id)
             self._tokens[study_id] = lease.token
             try:
                 yield lease
             finally:
-                del self._tokens[study_id]
+                if older is None:
+                    del self._tokens[study_id]
+                else:
+                    self._tokens[study_id] = older
 
     # --- trials, each call one transaction
 
