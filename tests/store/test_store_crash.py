@@ -6,6 +6,7 @@ import random
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,8 @@ with StudyStore(sys.argv[1]) as store:
 """
 
 
-def kill_after(url: str, lines: int, blank: int) -> list[list[str]]:
-    """Run a driver, kill it some lines of its output later, and return all that it said."""
+def kill_after(url: str, lines: int, later_s: float) -> list[list[str]]:
+    """Run a driver, kill it a while after some lines of its output, and return all that it said."""
     process = subprocess.Popen(
         [sys.executable, "-c", DRIVER, url, str(Path(__file__).parent)],
         stdout=subprocess.PIPE,
@@ -43,8 +44,7 @@ def kill_after(url: str, lines: int, blank: int) -> list[list[str]]:
     )
     assert process.stdout is not None
     said = [process.stdout.readline() for _ in range(lines)]
-    for _ in range(blank):
-        pass
+    time.sleep(later_s)
     process.kill()
     rest, _ = process.communicate()
     return [line.split() for line in "".join([*said, rest]).splitlines(keepends=True) if line.endswith("\n")]
@@ -55,8 +55,8 @@ def test_kill_9_loses_no_finished_trial(database_url: str) -> None:
         study = create_study(store)
     acknowledged: list[int] = []
     for _ in range(4):
-        # The point of the kill within the loop varies with the machine's mood as well as with these numbers.
-        said = kill_after(database_url, random.randint(3, 30), random.randint(0, 200_000))
+        # A round of the driver's loop takes some milliseconds, so the kill falls anywhere in it.
+        said = kill_after(database_url, random.randint(3, 30), random.uniform(0.0, 0.01))
         acknowledged += [int(number) for event, number in said if event == "finished"]
         begun = {int(number) for event, number in said if event == "begun"}
 

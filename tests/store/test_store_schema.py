@@ -107,7 +107,7 @@ def test_an_older_database_is_refused_until_it_is_upgraded(
 ) -> None:
     monkeypatch.setattr("aster_dse.store.schema.HEAD", "0002")
     for use in (StudyStore, StudyReader):
-        with pytest.raises(AsterError, match="revision 0001 .*aster-dse db upgrade"):
+        with pytest.raises(AsterError, match=r"revision 0001 .*aster-dse db upgrade"):
             use(database_url)
 
 
