@@ -1,0 +1,250 @@
+"""The cost of an inference: one code path for one design and for many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aster_dse.activity import InferenceActivity
+from aster_dse.hardware.architecture import Accelerator
+from aster_dse.hardware.area import AREA_COMPONENTS, area_by_component
+from aster_dse.hardware.converters import ADC_KINDS, MURMANN_MINIMUM_BITS
+from aster_dse.hardware.dataflow import Dataflow, dataflow
+from aster_dse.hardware.designs import DesignTable
+from aster_dse.hardware.energy import ENERGY_COMPONENTS, energy_by_layer
+from aster_dse.hardware.events import count_events
+from aster_dse.hardware.latency import latency_by_layer
+from aster_dse.hardware.placement import Placement, place
+from aster_dse.hardware.readout import read_out
+from aster_dse.network.geometry import NetworkGeometry
+from aster_dse.space import ROW_SIZES
+
+__all__ = ["CostTable", "HardwareCost", "estimate", "estimate_many"]
+
+Array = NDArray[np.float64]
+
+_CHUNK = 1024
+"""Designs scored at once: few enough that the intermediate arrays stay in the cache."""
+
+
+@dataclass(frozen=True)
+class HardwareCost:
+    """Mean energy and latency of one inference, and the chip's area, each with its breakdown.
+
+    Within rounding, every breakdown adds up to its total.
+    """
+
+    energy_uj: float
+    latency_us: float
+    area_mm2: float
+    library: str
+    """Name of the component library that the figures come from."""
+    knobs: dict[str, Any]
+    energy_pj_by_component: dict[str, float]
+    energy_pj_by_layer: dict[str, float]
+    energy_pj: dict[str, dict[str, float]]
+    """By component, then by layer; absent where zero."""
+    latency_ns_by_layer: dict[str, float]
+    area_um2_by_component: dict[str, float]
+    arrays: int
+    """Arrays that the weights need."""
+    tiles: int
+    """Tiles on the chip."""
+    utilisation: float
+    """Share of the chip's cells that hold weights of the network."""
+    notes: tuple[str, ...]
+    """What a reader should know of this design: reloads, clamps."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {
+            "energy_uj": self.energy_uj,
+            "latency_us": self.latency_us,
+            "area_mm2": self.area_mm2,
+            "library": self.library,
+            "knobs": dict(self.knobs),
+            "energy_pj_by_component": dict(self.energy_pj_by_component),
+            "energy_pj_by_layer": dict(self.energy_pj_by_layer),
+            "energy_pj": {component: dict(layers) for component, layers in self.energy_pj.items()},
+            "latency_ns_by_layer": dict(self.latency_ns_by_layer),
+            "area_um2_by_component": dict(self.area_um2_by_component),
+            "arrays": self.arrays,
+            "tiles": self.tiles,
+            "utilisation": self.utilisation,
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class CostTable:
+    """``K`` costs as arrays. The breakdowns are empty along ``K`` where they were not asked for."""
+
+    energy_uj: Array
+    latency_us: Array
+    area_mm2: Array
+    arrays: NDArray[np.int64]
+    tiles: NDArray[np.int64]
+    tiles_needed: NDArray[np.int64]
+    utilisation: Array
+    layers: tuple[str, ...]
+    energy_pj: Array
+    """``[K, component, layer]``, components as in ``ENERGY_COMPONENTS``."""
+    latency_ns: Array
+    """``[K, layer]``"""
+    area_um2: Array
+    """``[K, component]``, components as in ``AREA_COMPONENTS``."""
+
+    def __len__(self) -> int:
+        return len(self.energy_uj)
+
+
+def estimate(
+    geometry: NetworkGeometry, activity: InferenceActivity, accelerators: Accelerator | Sequence[Accelerator]
+) -> list[HardwareCost]:
+    """Cost of each accelerator, with all breakdowns.
+
+    Args:
+        activity: one policy for all accelerators, or one for each; with one accelerator, any number of policies.
+
+    Raises:
+        ValueError: activity of another network, or numbers of policies and accelerators that do not pair.
+    """
+    designs = [accelerators] if isinstance(accelerators, Accelerator) else list(accelerators)
+    if not designs:
+        return []
+    table = estimate_many(geometry, activity, DesignTable.stack(designs), breakdown=True)
+    if len(designs) == 1:
+        designs *= len(table)
+    return [_cost(table, i, design) for i, design in enumerate(designs)]
+
+
+def estimate_many(
+    geometry: NetworkGeometry, activity: InferenceActivity, designs: DesignTable, *, breakdown: bool = False
+) -> CostTable:
+    """Costs of ``K`` pairs of a policy and a design; a single policy or design meets all of the others.
+
+    Args:
+        breakdown: keep energy by component and layer, latency by layer and area by component.
+
+    Raises:
+        ValueError: activity of another network, or numbers of policies and designs that do not pair.
+    """
+    _check(geometry, activity)
+    policies, rows = len(activity), len(designs)
+    if policies != rows and 1 not in (policies, rows):
+        raise ValueError(f"{policies} policies and {rows} designs do not pair")
+    count = max(policies, rows) if min(policies, rows) else 0
+    if rows == 1 and count > 1:
+        designs = designs.take(np.zeros(count, dtype=np.int64))
+    flow = dataflow(geometry)
+    chunks = []
+    for begin in range(0, count, _CHUNK):
+        part = slice(begin, min(begin + _CHUNK, count))
+        chunks.append(
+            _score(flow, activity if policies == 1 else _take(activity, part), designs.take(part), breakdown)
+        )
+    if not chunks:
+        chunks = [_score(flow, activity, designs, breakdown)]
+    return chunks[0] if len(chunks) == 1 else _join(chunks)
+
+
+def _score(flow: Dataflow, activity: InferenceActivity, designs: DesignTable, breakdown: bool) -> CostTable:
+    count = len(designs)
+    placement = place(flow, designs)
+    converter = read_out(designs)
+    events = count_events(flow, activity, designs, placement)
+    energy = energy_by_layer(flow, designs, placement, events, converter)
+    latency = latency_by_layer(flow, designs, placement, events, converter)
+    area = np.stack(list(area_by_component(flow, designs, placement, converter).values()), axis=1)
+
+    synaptic, attention = list(energy.synaptic.values()), list(energy.attention.values())
+    energy_pj = np.zeros((count if breakdown else 0, len(ENERGY_COMPONENTS), len(flow.rows)))
+    latency_ns = np.zeros((count if breakdown else 0, len(flow.rows)))
+    if breakdown:
+        for parts, at in ((energy.synaptic, flow.synaptic_row), (energy.attention, flow.attention_row)):
+            for name, values in parts.items():
+                energy_pj[:, ENERGY_COMPONENTS.index(name), at] += values
+        latency_ns[:, flow.synaptic_row], latency_ns[:, flow.attention_row] = latency
+    total_pj = sum(v.sum(axis=1) for v in (*synaptic, *attention))
+    return CostTable(
+        energy_uj=np.asarray(total_pj) * 1e-6,
+        latency_us=(latency[0].sum(axis=1) + latency[1].sum(axis=1)) * 1e-3,
+        area_mm2=area.sum(axis=1) * 1e-6,
+        arrays=placement.arrays,
+        tiles=placement.tiles,
+        tiles_needed=placement.tiles_needed,
+        utilisation=placement.utilisation,
+        layers=flow.rows,
+        energy_pj=energy_pj,
+        latency_ns=latency_ns,
+        area_um2=area[: count if breakdown else 0],
+    )
+
+
+def _cost(table: CostTable, i: int, design: Accelerator) -> HardwareCost:
+    matrix = table.energy_pj[i]
+    return HardwareCost(
+        energy_uj=float(table.energy_uj[i]),
+        latency_us=float(table.latency_us[i]),
+        area_mm2=float(table.area_mm2[i]),
+        library=design.library.name,
+        knobs=design.knobs(),
+        energy_pj_by_component=dict(zip(ENERGY_COMPONENTS, matrix.sum(axis=1).tolist(), strict=True)),
+        energy_pj_by_layer=dict(zip(table.layers, matrix.sum(axis=0).tolist(), strict=True)),
+        energy_pj={
+            component: {layer: float(v) for layer, v in zip(table.layers, row, strict=True) if v}
+            for component, row in zip(ENERGY_COMPONENTS, matrix, strict=True)
+            if row.any()
+        },
+        latency_ns_by_layer=dict(zip(table.layers, table.latency_ns[i].tolist(), strict=True)),
+        area_um2_by_component=dict(zip(AREA_COMPONENTS, table.area_um2[i].tolist(), strict=True)),
+        arrays=int(table.arrays[i]),
+        tiles=int(table.tiles[i]),
+        utilisation=float(table.utilisation[i]),
+        notes=_notes(table, i, design),
+    )
+
+
+def _notes(table: CostTable, i: int, design: Accelerator) -> tuple[str, ...]:
+    notes = []
+    tiles, needed = int(table.tiles[i]), int(table.tiles_needed[i])
+    if needed > tiles:
+        notes.append(
+            f"{needed} tiles' worth of weights on {tiles}: what does not fit is written anew in every time step, "
+            "its energy and time are counted"
+        )
+    if design.adc_kind == ADC_KINDS[2] and design.adc_levels < 2**MURMANN_MINIMUM_BITS:
+        notes.append(
+            f"the converter survey starts at {2**MURMANN_MINIMUM_BITS} levels: {design.adc_levels} levels are "
+            "counted like these"
+        )
+    return tuple(notes)
+
+
+def _check(geometry: NetworkGeometry, activity: InferenceActivity) -> None:
+    count, layers = len(activity), len(geometry.synaptic)
+    expected = {
+        "attention_runs": (count, geometry.depth),
+        "driven_rows": (count, layers),
+        "active_windows": (count, layers),
+        "active_accesses": (count, layers, len(ROW_SIZES)),
+        "spikes": (count, len(geometry.neurons)),
+    }
+    for name, shape in expected.items():
+        if (found := getattr(activity, name).shape) != shape:
+            raise ValueError(f"activity.{name} has shape {found}, this network needs {shape}")
+
+
+def _take(activity: InferenceActivity, part: slice) -> InferenceActivity:
+    return replace(
+        activity, **{name: getattr(activity, name)[part] for name in activity.__dataclass_fields__}
+    )
+
+
+def _join(chunks: list[CostTable]) -> CostTable:
+    names = [n for n in CostTable.__dataclass_fields__ if n != "layers"]
+    return replace(chunks[0], **{n: np.concatenate([getattr(c, n) for c in chunks]) for n in names})

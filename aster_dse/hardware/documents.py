@@ -1,0 +1,54 @@
+"""The YAML files that ship with the package, and the one way in which such files are checked."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from aster_dse.errors import InputError
+from aster_dse.space.document import Place, parse_yaml
+
+__all__ = ["parse", "shipped_names", "shipped_text", "validate"]
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def shipped_names(folder: str) -> tuple[str, ...]:
+    """Names of the files in a folder of this package, without ``.yaml``."""
+    entries = resources.files(__package__).joinpath(folder).iterdir()
+    return tuple(sorted(e.name.removesuffix(".yaml") for e in entries if e.name.endswith(".yaml")))
+
+
+def shipped_text(folder: str, name: str) -> str:
+    return resources.files(__package__).joinpath(folder, f"{name}.yaml").read_text("utf-8")
+
+
+def parse(text: str, source: str) -> dict[str, Any]:
+    """The mapping that a YAML document holds.
+
+    Raises:
+        InputError: no YAML, or no mapping.
+    """
+    document = parse_yaml(text, Place(source))
+    if not isinstance(document, dict):
+        raise InputError(source, "is no mapping", "names and values are expected, one `name: value` a line")
+    return document
+
+
+def validate(model: type[ModelT], document: dict[str, Any], source: str) -> ModelT:
+    """Build ``model`` from a document.
+
+    Raises:
+        InputError: with the path inside the document, the value and what would be right.
+    """
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(str(part) for part in first["loc"] if part != "[key]")
+        problem = first["msg"].removeprefix("Value error, ")
+        if first["type"] != "missing" and not isinstance(first["input"], dict | list | BaseModel):
+            problem += f", found {first['input']!r}"
+        raise InputError(f"{source}: {path}" if path else source, problem) from None

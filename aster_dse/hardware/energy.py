@@ -1,0 +1,115 @@
+"""Energy of one inference, by component, for every synaptic layer and attention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aster_dse.hardware.dataflow import Dataflow
+from aster_dse.hardware.designs import DesignTable
+from aster_dse.hardware.events import Events
+from aster_dse.hardware.memory import membrane_kib, spilled_bits, sram_bit_pj
+from aster_dse.hardware.placement import Placement
+from aster_dse.hardware.readout import ReadOut
+
+__all__ = ["ENERGY_COMPONENTS", "LayerEnergy", "energy_by_layer"]
+
+Array = NDArray[np.float64]
+
+ENERGY_COMPONENTS = (
+    "row_drivers",
+    "cells",
+    "columns",
+    "adc",
+    "shift_add",
+    "accumulators",
+    "input_registers",
+    "lif",
+    "membrane",
+    "max_pool",
+    "attention",
+    "buffers",
+    "noc",
+    "dram",
+    "array_write",
+)
+
+_POOL_INPUTS = 9
+"""Values under a 3x3 max-pool window."""
+
+
+@dataclass(frozen=True, eq=False)
+class LayerEnergy:
+    """pJ, by component; a component that a kind of work does not have is absent."""
+
+    synaptic: dict[str, Array]
+    """``[K, L]``"""
+    attention: dict[str, Array]
+    """``[K, depth]``"""
+
+
+def energy_by_layer(
+    flow: Dataflow, designs: DesignTable, placement: Placement, events: Events, converter: ReadOut
+) -> LayerEnergy:
+    """Each term is a count of :class:`~aster_dse.hardware.events.Events` times a figure of the library."""
+    get, bits = designs.gather, designs.membrane_bits[:, None]
+    adder, register, gate = get("adder_bit_pj") * bits, get("register_bit_pj"), get("gate_pj")
+    buffer_bit = sram_bit_pj(designs, designs.buffer_kib[:, None].astype(float))
+    router, bus, dram = get("router_bit_pj"), get("bus_bit_pj"), get("dram_bit_pj")
+    flit = designs.flit_bits[:, None]
+    conversions = events.accesses * placement.used_columns
+    sums = events.accesses * flow.outputs
+    per_access_rows = flow.fan_in / placement.row_tiles
+
+    def packets(values: NDArray[np.int64]) -> Array:
+        return (-(-values // flit) * flit).astype(float)
+
+    spill, attention_spill = spilled_bits(flow, designs, placement)
+    states = flow.membranes * events.runs
+    stream = (flow.residual_reads + flow.residual_writes) * bits
+    readers = np.bincount(flow.group, minlength=len(flow.group))[flow.group]
+    # Each spike map is written once, whoever reads it, and read once by every tile of a reader.
+    spikes_buffered = flow.input_values * (1.0 / readers + placement.span)
+    travelled = packets(flow.input_values) * (placement.hops + placement.span - 1)
+    share = placement.streamed / placement.subarrays
+    weight_bits = flow.fan_in * flow.outputs * designs.weight_bits[:, None] * share * events.runs
+    pool_bits = np.where(flow.pool_on_spikes, 1, bits)
+    pool_step = np.where(
+        flow.pool_on_spikes, (_POOL_INPUTS - 1) * gate, (_POOL_INPUTS - 1) * bits * get("comparator_bit_pj")
+    )
+    synaptic = {
+        "row_drivers": events.row_drives
+        * placement.column_tiles
+        * designs.columns[:, None]
+        * get("row_drive_pj"),
+        "cells": events.conducting_rows * placement.used_columns * converter.cell_pj,
+        "columns": conversions * designs.rows[:, None] * get("column_pj"),
+        "adc": conversions * converter.conversion_pj,
+        "shift_add": conversions * get("shift_add_pj"),
+        "accumulators": sums * (adder + 2 * bits * register) + flow.residual_adds * events.runs * adder,
+        "input_registers": events.accesses * placement.column_tiles * per_access_rows * register,
+        "lif": states * (adder + bits * get("comparator_bit_pj") + register),
+        "membrane": states * 2 * bits * sram_bit_pj(designs, membrane_kib(flow, designs, placement)),
+        "max_pool": flow.pool_outputs * events.runs * (pool_step + _POOL_INPUTS * pool_bits * register),
+        "buffers": (spikes_buffered + stream) * events.runs * buffer_bit,
+        "noc": travelled * events.runs * router
+        + flow.input_values * placement.span * events.runs * bus
+        + events.windows * placement.split * flow.outputs * bits * router
+        + weight_bits * bus,
+        "dram": (np.where(flow.from_memory, flow.input_values, 0) + 2.0 * spill) * events.runs * dram
+        + weight_bits * dram,
+        "array_write": flow.fan_in * placement.used_columns * share * events.runs * get("cell_write_pj"),
+    }
+    maps = flow.tokens * flow.channels
+    attention = {
+        "attention": events.mask_operations * gate
+        + events.count_operations * get("adder_bit_pj") * bits
+        + maps * 3 * events.attention_runs * register,
+        "buffers": 6.0 * maps * events.attention_runs * buffer_bit,
+        "noc": packets(maps) * placement.hops_to_attention * events.attention_runs * router
+        + 3.0 * maps * events.attention_runs * bus,
+        "dram": 2.0 * attention_spill * events.attention_runs * dram,
+    }
+    return LayerEnergy(synaptic, attention)
