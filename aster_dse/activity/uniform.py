@@ -23,10 +23,10 @@ def uniform_activity(
     *,
     input_rate: float | None = None,
 ) -> InferenceActivity:
-    """Expected counts where every LIF neuron fires with probability ``firing_rate``, independently, in every step.
+    """Expected counts where each LIF neuron fires with probability ``firing_rate`` per step, independently.
 
-    Products of spikes (k AND v, q AND kv) fire at the squared rate; max-pooled maps fire where any pixel under the
-    pool does. Padding is silent. Nothing is skipped.
+    Products of spikes (k AND v, q AND kv) fire at the squared rate; max-pooled maps fire where any pixel
+    under the pool does. Padding is silent. Nothing is skipped.
 
     Args:
         steps: executed time steps; None for all of the network's.
@@ -53,8 +53,6 @@ def uniform_activity(
         if layer.input_lif is not None:
             rate = rates[layer.input_lif]
             size = math.isqrt(sizes[layer.input_lif] // layer.in_channels)
-        if layer.windows == 1:
-            size = 1  # the head reads the mean over the tokens: one neuron per channel
         driven[i], windows[i], accesses[i] = _layer_counts(layer, rate, size)
         for array in (driven, windows, accesses):
             array[i] *= layer.input_bits * steps
@@ -93,7 +91,7 @@ def _layer_counts(layer: SynapticLayer, rate: float, source: int) -> tuple[float
 
 
 def _patterns(kernel: int, size: int, source: int) -> list[tuple[NDArray[np.bool_], int]]:
-    """Along one axis, the distinct ``[tap, pixel]`` reaches of a window, each with the windows that have it."""
+    """Along one axis, the distinct ``[tap, pixel]`` reaches of a window, each with its number of windows."""
     pooled = source > size
     span = 2 * (kernel - 1) + 3 if pooled else kernel
     found: dict[bytes, tuple[NDArray[np.bool_], int]] = {}

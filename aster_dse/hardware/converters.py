@@ -1,7 +1,7 @@
 """The three models of an analog-to-digital converter, vectorised over levels, clock and node.
 
-Each gives, per conversion, the energy that depends on the levels, the energy of each cell that conducts into the
-column while it is converted, the time, and the area.
+Each gives, per conversion, the energy that depends on the levels, the energy of each cell that conducts into
+the column while it is converted, the time, and the area.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class ConverterTechnology:
 def converter_technology(library: Library, node_nm: int) -> ConverterTechnology:
     """Coefficients at a node; those of another node are scaled with the node's energy and area factors.
 
-    The column term of flash and SAR is proportional to R^-1.00 (flash: R^-1.01), so the energy of n conducting
-    cells of resistance R is taken as n times that of one.
+    The column term of flash and SAR goes with R^-1.01 and R^-1.00, so the energy of n conducting cells of
+    resistance R is taken as n times that of one.
     """
     flash, sar, resistance = library.flash, library.sar, 1.0 / library.cell.mean_siemens
     near = library.nearest_node(flash.alpha_uw, node_nm)
@@ -86,13 +86,13 @@ def converter_technology(library: Library, node_nm: int) -> ConverterTechnology:
 
 def flash_energy_pj(levels: ArrayLike, level_pj: ArrayLike) -> Array:
     """Level-dependent energy of one flash conversion: ``alpha (L - 1)`` for one sensing time."""
-    return (np.asarray(levels, dtype=float) - 1.0) * np.asarray(level_pj)
+    return np.asarray((np.asarray(levels, dtype=float) - 1.0) * np.asarray(level_pj))
 
 
 def sar_energy_pj(levels: ArrayLike, a_pj: ArrayLike, b_pj: ArrayLike) -> Array:
     """Level-dependent energy of one SAR conversion: ``(a log2 L + b) (log2 L + 1)``."""
     bits = np.log2(np.asarray(levels, dtype=float))
-    return (np.asarray(a_pj) * bits + np.asarray(b_pj)) * (bits + 1.0)
+    return np.asarray((np.asarray(a_pj) * bits + np.asarray(b_pj)) * (bits + 1.0))
 
 
 def murmann_energy_pj(bits: ArrayLike, frequency_hz: ArrayLike, node_nm: ArrayLike) -> Array:

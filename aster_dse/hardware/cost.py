@@ -18,7 +18,7 @@ from aster_dse.hardware.designs import DesignTable
 from aster_dse.hardware.energy import ENERGY_COMPONENTS, energy_by_layer
 from aster_dse.hardware.events import count_events
 from aster_dse.hardware.latency import latency_by_layer
-from aster_dse.hardware.placement import Placement, place
+from aster_dse.hardware.placement import place
 from aster_dse.hardware.readout import read_out
 from aster_dse.network.geometry import NetworkGeometry
 from aster_dse.space import ROW_SIZES
@@ -47,7 +47,7 @@ class HardwareCost:
     energy_pj_by_component: dict[str, float]
     energy_pj_by_layer: dict[str, float]
     energy_pj: dict[str, dict[str, float]]
-    """By component, then by layer; absent where zero."""
+    """By component, then by layer; a layer is absent where it is zero."""
     latency_ns_by_layer: dict[str, float]
     area_um2_by_component: dict[str, float]
     arrays: int
@@ -108,7 +108,7 @@ def estimate(
     """Cost of each accelerator, with all breakdowns.
 
     Args:
-        activity: one policy for all accelerators, or one for each; with one accelerator, any number of policies.
+        activity: one policy for all accelerators, or one for each; with one accelerator, any number.
 
     Raises:
         ValueError: activity of another network, or numbers of policies and accelerators that do not pair.
@@ -198,7 +198,6 @@ def _cost(table: CostTable, i: int, design: Accelerator) -> HardwareCost:
         energy_pj={
             component: {layer: float(v) for layer, v in zip(table.layers, row, strict=True) if v}
             for component, row in zip(ENERGY_COMPONENTS, matrix, strict=True)
-            if row.any()
         },
         latency_ns_by_layer=dict(zip(table.layers, table.latency_ns[i].tolist(), strict=True)),
         area_um2_by_component=dict(zip(AREA_COMPONENTS, table.area_um2[i].tolist(), strict=True)),
@@ -214,13 +213,13 @@ def _notes(table: CostTable, i: int, design: Accelerator) -> tuple[str, ...]:
     tiles, needed = int(table.tiles[i]), int(table.tiles_needed[i])
     if needed > tiles:
         notes.append(
-            f"{needed} tiles' worth of weights on {tiles}: what does not fit is written anew in every time step, "
-            "its energy and time are counted"
+            f"the weights need {needed} tiles and the chip has {tiles}: what does not fit is written anew in "
+            "every time step, its energy and time are counted"
         )
     if design.adc_kind == ADC_KINDS[2] and design.adc_levels < 2**MURMANN_MINIMUM_BITS:
         notes.append(
-            f"the converter survey starts at {2**MURMANN_MINIMUM_BITS} levels: {design.adc_levels} levels are "
-            "counted like these"
+            f"the converter survey starts at {2**MURMANN_MINIMUM_BITS} levels: {design.adc_levels} levels "
+            "cost the same"
         )
     return tuple(notes)
 
@@ -247,4 +246,5 @@ def _take(activity: InferenceActivity, part: slice) -> InferenceActivity:
 
 def _join(chunks: list[CostTable]) -> CostTable:
     names = [n for n in CostTable.__dataclass_fields__ if n != "layers"]
-    return replace(chunks[0], **{n: np.concatenate([getattr(c, n) for c in chunks]) for n in names})
+    joined: dict[str, Any] = {n: np.concatenate([getattr(c, n) for c in chunks]) for n in names}
+    return replace(chunks[0], **joined)

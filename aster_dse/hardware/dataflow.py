@@ -1,8 +1,8 @@
-"""The network as the chip runs it: per row of work, what is read, computed, kept and written in one time step.
+"""The network as the chip runs it: per row of work, what one time step reads, computes, keeps and writes.
 
-Rows of work are the synaptic layers and the attentions, in order of execution. LIF neurons and max-pools belong
-to a synaptic layer: the one whose outputs they threshold, or, where they read the residual stream, the one that
-reads their spikes.
+Rows of work are the synaptic layers and the attentions, in order of execution. LIF neurons and max-pools
+belong to a synaptic layer: the one whose outputs they threshold, or, where they read the residual stream, the
+one that reads their spikes.
 """
 
 from __future__ import annotations

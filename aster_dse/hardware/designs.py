@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -109,7 +110,7 @@ class DesignTable:
         arrays = {name: np.atleast_1d(np.asarray(value)) for name, value in knobs.items()}
         count = max((len(a) for a in arrays.values()), default=1)
         table = cls.stack([base]).take(np.zeros(count, dtype=np.int64))
-        changed: dict[str, NDArray[np.generic]] = {}
+        changed: dict[str, Any] = {}
         for name, array in arrays.items():
             values = np.broadcast_to(array, (count,))
             if name == "adc_kind":
@@ -125,7 +126,7 @@ class DesignTable:
                 raise ValueError(f"{name!r} is no knob that can vary")
             if name == "rows" and not np.isin(values, ROW_SIZES).all():
                 raise ValueError(f"rows must be one of {ROW_SIZES}")
-        return replace(table, **changed)  # type: ignore[arg-type]
+        return replace(table, **changed)
 
     def possible(self) -> NDArray[np.bool_]:
         """``[K]`` whether each design can exist, by the rules that :func:`resolve` refuses with."""
@@ -136,8 +137,9 @@ class DesignTable:
 
     def take(self, index: NDArray[np.int64] | slice) -> DesignTable:
         """The designs at ``index``."""
-        arrays = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{name: a[index] for name, a in arrays.items() if isinstance(a, np.ndarray)})
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        taken: dict[str, Any] = {n: v[index] for n, v in values.items() if isinstance(v, np.ndarray)}
+        return replace(self, **taken)
 
     def gather(self, name: str) -> Array:
         """``[K, 1]`` a figure of each design's technology, ready to meet ``[K, layers]``."""

@@ -19,7 +19,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """``[K, L]`` per synaptic layer, ``[K, depth]`` per attention; means per inference, all linear in the activity."""
+    """Means per inference, linear in the activity.
+
+    ``[K, L]`` per synaptic layer, ``[K, depth]`` per attention.
+    """
 
     runs: Array
     """Executed time steps of the layer: none of a skipped attention's."""
@@ -41,7 +44,7 @@ class Events:
 def count_events(
     flow: Dataflow, activity: InferenceActivity, designs: DesignTable, placement: Placement
 ) -> Events:
-    """Events with event gating (what is silent costs nothing) or without (every row of every window is driven)."""
+    """With event gating what is silent costs nothing; without, every row of every window is driven."""
     gated = designs.event_gating[:, None]
     steps = activity.steps[:, None]
     attention_runs = steps * activity.attention_runs

@@ -1,7 +1,7 @@
 """Latency of one inference, for every synaptic layer and attention.
 
-Layers run one after the other within a time step, and a step starts when the one before it has ended: whether it
-runs at all depends on the exit decision. Layers that read the same spikes (q, k and v) run at once.
+Layers run one after the other within a time step, and a step starts when the one before it has ended: whether
+it runs at all depends on the exit decision. Layers that read the same spikes (q, k and v) run at once.
 """
 
 from __future__ import annotations

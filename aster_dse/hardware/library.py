@@ -233,7 +233,7 @@ class Library(_Entry):
         return self.scaling.area[to_nm] / self.scaling.area[from_nm]
 
     def value(self, quantity: Quantity, node_nm: int) -> float:
-        """The figure for one unit of size at a node: as given there, else scaled from the nearest node given."""
+        """The figure for one unit of size at a node: as given, else scaled from the nearest node given."""
         nearest = self.nearest_node(quantity.at_nm, node_nm)
         factor = self.energy_factor if quantity.unit == "pJ" else self.area_factor
         return quantity.at_nm[nearest] * factor(nearest, node_nm) * quantity.per_size

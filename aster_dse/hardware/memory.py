@@ -10,13 +10,13 @@ from aster_dse.hardware.designs import DesignTable
 from aster_dse.hardware.placement import Placement
 from aster_dse.hardware.technology import SRAM_LOG2_KIB
 
-__all__ = ["membrane_kib", "sram_area_um2", "sram_bit_pj", "spilled_bits"]
+__all__ = ["membrane_kib", "spilled_bits", "sram_area_um2", "sram_bit_pj"]
 
 Array = NDArray[np.float64]
 
 
 def sram_bit_pj(designs: DesignTable, capacity_kib: Array) -> Array:
-    """``[K, L]`` energy per bit; memories under 1 KiB cost like one of 1 KiB, larger than 1 MiB are banks of 1 MiB."""
+    """``[K, L]`` energy per bit; under 1 KiB as for 1 KiB, over 1 MiB as for a bank of 1 MiB."""
     return _table(designs, "sram_bit_pj", capacity_kib)
 
 
@@ -24,7 +24,7 @@ def sram_area_um2(designs: DesignTable, capacity_kib: Array) -> Array:
     """``[K, L]`` area; proportional to the capacity under 1 KiB and over 1 MiB."""
     low, high = 2.0 ** SRAM_LOG2_KIB[0], 2.0 ** SRAM_LOG2_KIB[-1]
     outside = np.where(capacity_kib > high, capacity_kib / high, np.minimum(capacity_kib / low, 1.0))
-    return _table(designs, "sram_um2", capacity_kib) * outside
+    return np.asarray(_table(designs, "sram_um2", capacity_kib) * outside)
 
 
 def _table(designs: DesignTable, name: str, capacity_kib: Array) -> Array:
@@ -43,7 +43,7 @@ def _table(designs: DesignTable, name: str, capacity_kib: Array) -> Array:
 def membrane_kib(flow: Dataflow, designs: DesignTable, placement: Placement) -> Array:
     """``[K, L]`` membrane memory of one subarray of the layer: its share of the layer's neurons."""
     owned = np.minimum(placement.subarrays, (placement.tiles * designs.subarrays_per_tile)[:, None])
-    return flow.membranes * designs.membrane_bits[:, None] / (8192.0 * owned)
+    return np.asarray(flow.membranes * designs.membrane_bits[:, None] / (8192.0 * owned))
 
 
 def spilled_bits(flow: Dataflow, designs: DesignTable, placement: Placement) -> tuple[Array, Array]:

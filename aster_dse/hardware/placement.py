@@ -41,7 +41,7 @@ class Placement:
     hops_to_attention: Ints
     """``[K, depth]`` routers from q and from k to the attention beside v."""
     overlap: Array
-    """Share of the time of its group that a layer accounts for: those that read the same spikes run at once."""
+    """A layer's share in the time of its group: layers that read the same spikes run at once."""
     arrays: Ints
     """``[K]`` arrays that the weights need."""
     tiles: Ints
@@ -54,8 +54,8 @@ class Placement:
 def place(flow: Dataflow, designs: DesignTable) -> Placement:
     """Fill tiles with subarrays in the order of execution.
 
-    If all fit they stay for good. If not, one tile is set aside as staging area: the layers that do not fit in
-    the others are written into it, a tile at a time, in every step.
+    If all fit they stay for good. If not, one tile is set aside as staging area: the layers that do not fit
+    in the others are written into it, a tile at a time, in every step.
     """
     per_weight = designs.columns_per_weight[:, None]
     per_array = designs.columns[:, None] // per_weight
@@ -120,7 +120,7 @@ def _ceil(a: Ints, b: Ints) -> Ints:
 
 
 def _mesh(tile: Ints, tiles: Ints) -> tuple[Ints, Ints]:
-    """Column and row of a tile in a square mesh that is filled back and forth, so that neighbours stay close."""
+    """Column and row of a tile in a square mesh, filled back and forth so that neighbours stay close."""
     side = np.ceil(np.sqrt(tiles)).astype(np.int64)[:, None]
     row = tile // side
     column = tile % side

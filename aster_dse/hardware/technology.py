@@ -58,7 +58,7 @@ class Technology:
 
 @lru_cache(maxsize=256)
 def technology(library: Library, node_nm: int) -> Technology:
-    """Read ``library`` at ``node_nm``; what it does not give there is scaled from the nearest node it gives."""
+    """Read ``library`` at ``node_nm``; what it lacks there is scaled from the nearest node that it has."""
     cell, sram, value = library.cell, library.sram, library.value
     energy_node = library.nearest_node(sram.access_pj, node_nm)
     area_node = library.nearest_node(sram.area_mm2, node_nm)
