@@ -84,8 +84,9 @@ def _layer_counts(layer: SynapticLayer, rate: float, source: int) -> tuple[float
             reach = (rows[:, None, :, None] & columns[None, :, None, :]).reshape(layer.kernel_size**2, -1)
             driven += count * layer.in_channels * float(np.sum(1.0 - (1.0 - rate) ** reach.sum(axis=1)))
             windows += count * float(1.0 - (1.0 - rate) ** (layer.in_channels * reach.any(axis=0).sum()))
+            spans = _pixels_by_span(reach)
             for i, height in enumerate(ROW_SIZES):
-                pixels = _pixels_by_tile(layer, reach, height)
+                pixels = _pixels_by_tile(layer.fan_in, spans, height)
                 accesses[i] += count * float(np.sum(1.0 - (1.0 - rate) ** pixels))
     return driven, windows, accesses
 
@@ -111,14 +112,21 @@ def _patterns(kernel: int, size: int, source: int) -> list[tuple[NDArray[np.bool
     return list(found.values())
 
 
-def _pixels_by_tile(layer: SynapticLayer, reach: NDArray[np.bool_], height: int) -> NDArray[np.int64]:
-    """Distinct spikes that can drive each row tile; rows are ordered (channel, kernel row, kernel column)."""
+def _pixels_by_span(reach: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """``[first, stop]`` distinct pixels under the taps ``first..stop-1`` of one channel."""
     taps = len(reach)
-    # parts[a, b]: pixels under the taps a..b-1 of one channel
-    parts = np.array([[reach[a:b].any(axis=0).sum() for b in range(taps + 1)] for a in range(taps + 1)])
-    starts = np.arange(0, layer.fan_in, height)
-    stops = np.minimum(starts + height, layer.fan_in)
+    spans = np.zeros((taps + 1, taps + 1), dtype=np.int64)
+    for first in range(taps):
+        spans[first, first + 1 :] = np.logical_or.accumulate(reach[first:], axis=0).sum(axis=1)
+    return spans
+
+
+def _pixels_by_tile(fan_in: int, spans: NDArray[np.int64], height: int) -> NDArray[np.int64]:
+    """Distinct spikes that can drive each row tile; rows are ordered (channel, kernel row, kernel column)."""
+    taps = len(spans) - 1
+    starts = np.arange(0, fan_in, height)
+    stops = np.minimum(starts + height, fan_in)
     first, last = starts // taps, (stops - 1) // taps
     head, tail = starts - first * taps, stops - last * taps
-    several = parts[head, taps] + parts[0, tail] + (last - first - 1) * parts[0, taps]
-    return np.asarray(np.where(first == last, parts[head, tail], several))
+    several = spans[head, taps] + spans[0, tail] + (last - first - 1) * spans[0, taps]
+    return np.asarray(np.where(first == last, spans[head, tail], several))

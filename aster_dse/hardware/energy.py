@@ -70,9 +70,9 @@ def energy_by_layer(
     states = flow.membranes * events.runs
     stream = (flow.residual_reads + flow.residual_writes) * bits
     readers = np.bincount(flow.group, minlength=len(flow.group))[flow.group]
-    # Each spike map is written once, whoever reads it, and read once by every tile of a reader.
-    spikes_buffered = flow.input_values * (1.0 / readers + placement.span)
-    travelled = packets(flow.input_values) * (placement.hops + placement.span - 1)
+    # Each spike map is written once, whoever reads it, and read once for every copy delivered.
+    spikes_buffered = flow.input_values * (1.0 / readers + placement.copies)
+    travelled = packets(flow.input_values) * (placement.hops + placement.copies - 1)
     share = placement.streamed / placement.subarrays
     weight_bits = flow.fan_in * flow.outputs * designs.weight_bits[:, None] * share * events.runs
     pool_bits = np.where(flow.pool_on_spikes, 1, bits)
@@ -95,7 +95,7 @@ def energy_by_layer(
         "max_pool": flow.pool_outputs * events.runs * (pool_step + _POOL_INPUTS * pool_bits * register),
         "buffers": (spikes_buffered + stream) * events.runs * buffer_bit,
         "noc": travelled * events.runs * router
-        + flow.input_values * placement.span * events.runs * bus
+        + flow.input_values * placement.copies * events.runs * bus
         + events.windows * placement.split * flow.outputs * bits * router
         + weight_bits * bus,
         "dram": (np.where(flow.from_memory, flow.input_values, 0) + 2.0 * spill) * events.runs * dram

@@ -34,6 +34,8 @@ class Placement:
     """Times that the layer's windows run over the arrays: 1, or the loads of the staging tile."""
     span: Ints
     """Tiles that hold a part of the layer."""
+    copies: Ints
+    """Times that a whole input map is delivered: tiles that hold only some rows need only these rows."""
     hops: Ints
     """Routers between the layer's input and its first tile."""
     split: Ints
@@ -104,6 +106,7 @@ def place(flow: Dataflow, designs: DesignTable) -> Placement:
         streamed=streamed,
         passes=passes,
         span=last - first + 1,
+        copies=np.minimum(last - first + 1, column_tiles),
         hops=hops,
         split=_ceil(row_tiles, (designs.arrays_per_subarray * per_tile)[:, None]) - 1,
         hops_to_attention=np.asarray(to_attention),
