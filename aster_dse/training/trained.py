@@ -1,0 +1,121 @@
+"""A trained network, and how it is fed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from aster_dse.network.geometry import NetworkGeometry, network_geometry
+from aster_dse.network.model import Recorder, SpikeDrivenTransformer
+from aster_dse.space import NetworkConfig, WorkloadConfig
+from aster_dse.workload import Split, Workload, workload_shape
+
+__all__ = ["EpochRow", "Feed", "TrainedNetwork", "geometry_for", "predict_logits", "torch_threads"]
+
+
+@dataclass(frozen=True)
+class EpochRow:
+    """One epoch of a training. ``accuracy`` is the validation accuracy at full T."""
+
+    epoch: int
+    loss: float
+    accuracy: float
+    learning_rate: float
+    wall_s: float
+    cpu_s: float
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A finished training; the model is in evaluation mode."""
+
+    model: SpikeDrivenTransformer
+    geometry: NetworkGeometry
+    accuracy: float
+    """Share of validation samples that all T steps together classify correctly."""
+    epochs: int
+    parameters: int
+    wall_s: float
+    cpu_s: float
+    history: tuple[EpochRow, ...]
+    resumed_from_epoch: int = 0
+    """Epochs that an earlier run had finished: 0 for a fresh training, all of them for one only loaded."""
+
+
+def geometry_for(workload: WorkloadConfig, network: NetworkConfig) -> NetworkGeometry:
+    """Shape of ``network`` on the frames of ``workload``; makes no data."""
+    shape = workload_shape(workload)
+    return network_geometry(
+        network,
+        in_channels=shape.in_channels,
+        resolution=workload.resolution,
+        classes=shape.classes,
+        timesteps=workload.timesteps,
+        input_bits=shape.input_bits,
+    )
+
+
+class Feed:
+    """A split on a device, given out as network inputs ``[T, B, C, H, W]``."""
+
+    def __init__(self, split: Split, workload: Workload, device: torch.device) -> None:
+        # A copy: frames may come from shared read-only memory, which torch does not know.
+        self._frames = torch.from_numpy(np.array(split.frames)).to(device)
+        self.labels = torch.from_numpy(np.array(split.labels)).to(device)
+        self._scale = workload.scale
+        self._repeats = workload.config.timesteps if workload.static else 0
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def frames(self, index: Tensor | slice) -> Tensor:
+        """Inputs of the chosen samples; a static image is one memory seen T times."""
+        batch = self._frames[index].float()
+        if self._scale != 1.0:
+            batch.mul_(self._scale)
+        steps_first = batch.transpose(0, 1)
+        if self._repeats:
+            return steps_first.expand(self._repeats, -1, -1, -1, -1)
+        return steps_first
+
+
+@contextlib.contextmanager
+def torch_threads(threads: int) -> Iterator[None]:
+    """Run torch with this many threads inside; results are bit-identical for the same number only."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@torch.no_grad()
+def predict_logits(
+    model: SpikeDrivenTransformer,
+    feed: Feed,
+    *,
+    batch_size: int = 128,
+    skipped: frozenset[int] = frozenset(),
+    recorder: Recorder | None = None,
+) -> NDArray[np.float32]:
+    """Logits ``[N, T, classes]`` of every step alone."""
+    model.eval()
+    parts = []
+    for start in range(0, len(feed), batch_size):
+        frames = feed.frames(slice(start, start + batch_size))
+        logits = model(frames, skipped=skipped, recorder=recorder)
+        parts.append(logits.transpose(0, 1).cpu().numpy())
+    return np.concatenate(parts).astype(np.float32, copy=False)
+
+
+def accuracy_of(model: SpikeDrivenTransformer, feed: Feed) -> float:
+    """Share of samples that the sum of the logits over all steps classifies correctly."""
+    logits = predict_logits(model, feed)
+    return float((logits.sum(1).argmax(-1) == feed.labels.cpu().numpy()).mean())
