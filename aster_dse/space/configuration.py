@@ -84,10 +84,14 @@ class TrainingConfig(_Config):
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     """Decay of the averaged weights per step; 0 keeps none."""
+    shift: Annotated[int, Field(ge=0, le=32)] = 1
+    """Augmentation: each training sample moves by up to this many pixels in both directions."""
     surrogate: Literal["sigmoid", "triangle"] = "sigmoid"
     surrogate_alpha: Annotated[float, Field(gt=0.0, le=32.0)] = 4.0
     bn_momentum: Annotated[float, Field(gt=0.0, le=1.0)] = 0.2
     bn_weight_init: Annotated[float, Field(gt=0.0, le=8.0)] = 1.0
+    shift_pixels: Annotated[int, Field(ge=0, le=64)] = 0
+    """Augmentation: every training sample is moved by up to this many pixels, down and right."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
 

@@ -74,15 +74,31 @@ class Feed:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def frames(self, index: Tensor | slice) -> Tensor:
-        """Inputs of the chosen samples; a static image is one memory seen T times."""
-        batch = self._frames[index].float()
+    def frames(self, index: Tensor | slice, shifts: Tensor | None = None) -> Tensor:
+        """Inputs of the chosen samples; a static image is one memory seen T times.
+
+        Args:
+            shifts: ``[B, 2]`` pixels (down, right) by which each sample is moved; zeros come in.
+        """
+        chosen = self._frames[index]
+        batch = (chosen if shifts is None else _moved(chosen, shifts.to(chosen.device))).float()
         if self._scale != 1.0:
             batch.mul_(self._scale)
         steps_first = batch.transpose(0, 1)
         if self._repeats:
             return steps_first.expand(self._repeats, -1, -1, -1, -1)
         return steps_first
+
+
+def _moved(frames: Tensor, shifts: Tensor) -> Tensor:
+    """``[B, T, C, H, W]`` with each sample moved by its own ``[B, 2]`` pixels."""
+    batch, _, _, height, width = frames.shape
+    reach = int(shifts.abs().max())
+    padded = torch.nn.functional.pad(frames, (reach,) * 4)
+    sample = torch.arange(batch, device=frames.device)[:, None, None]
+    rows = torch.arange(height, device=frames.device) + reach - shifts[:, :1]
+    columns = torch.arange(width, device=frames.device) + reach - shifts[:, 1:]
+    return padded.permute(0, 3, 4, 1, 2)[sample, rows[:, :, None], columns[:, None, :]].permute(0, 3, 4, 1, 2)
 
 
 @contextlib.contextmanager

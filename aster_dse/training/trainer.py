@@ -131,7 +131,9 @@ class _Run:
     def epoch(self) -> EpochRow:
         number = len(self.history) + 1
         wall, cpu = time.perf_counter(), time.process_time()
-        order = torch.randperm(len(self.train_feed), generator=self._generator(number))
+        generator = self._generator(number)
+        order = torch.randperm(len(self.train_feed), generator=generator)
+        reach = self.config.shift_pixels
         batches = [b for b in order.split(self.config.batch_size) if len(b) > 1]
         self.model.train()
         total = 0.0
@@ -140,7 +142,8 @@ class _Run:
             for group in self.optimiser.param_groups:
                 group["lr"] = rate
             index = index.to(self.train_feed.labels.device)
-            logits = self.model(self.train_feed.frames(index))
+            shifts = torch.randint(-reach, reach + 1, (len(index), 2), generator=generator) if reach else None
+            logits = self.model(self.train_feed.frames(index, shifts))
             loss = loss_of(self.config, logits, self.train_feed.labels[index])
             value = float(loss.detach())
             if not math.isfinite(value):
