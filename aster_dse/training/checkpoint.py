@@ -64,7 +64,9 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
         metadata = {name: json.loads(text) for name, text in texts.items()}
     except (safetensors.SafetensorError, json.JSONDecodeError, OSError) as error:
-        raise InputError(str(path), f"cannot be read: {error}", "a checkpoint written by a training") from error
+        raise InputError(
+            str(path), f"cannot be read: {error}", "a checkpoint written by a training"
+        ) from error
     return tensors, metadata
 
 
@@ -110,7 +112,9 @@ def load_trained(path: Path, *, device: str | torch.device = "cpu") -> TrainedNe
         figures = {name: float(metadata[name]) for name in ("accuracy", "wall_s", "cpu_s")}
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         text = " ".join(str(error).split())
-        raise InputError(str(path), f"is not a finished training: {text}", "the file a training left") from error
+        raise InputError(
+            str(path), f"is not a finished training: {text}", "the file a training left"
+        ) from error
     return TrainedNetwork(
         model=model.to(device).eval(),
         geometry=geometry,

@@ -19,7 +19,14 @@ from aster_dse.network.neurons import surrogate_function
 from aster_dse.space import NetworkConfig, TrainingConfig
 from aster_dse.training import checkpoint as files
 from aster_dse.training.loss import loss_of
-from aster_dse.training.trained import EpochRow, Feed, TrainedNetwork, accuracy_of, geometry_for, torch_threads
+from aster_dse.training.trained import (
+    EpochRow,
+    Feed,
+    TrainedNetwork,
+    accuracy_of,
+    geometry_for,
+    torch_threads,
+)
 from aster_dse.workload import Workload
 
 __all__ = ["TrainingDiverged", "train"]
@@ -27,7 +34,7 @@ __all__ = ["TrainingDiverged", "train"]
 _log = logging.getLogger(__name__)
 
 
-class TrainingDiverged(AsterError):
+class TrainingDiverged(AsterError):  # noqa: N818 an outcome of a trial, named as the search reports it
     """The loss became infinite or no number."""
 
     def __init__(self, epoch: int, step: int, loss: float, learning_rate: float) -> None:
