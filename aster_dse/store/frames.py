@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, select
 
 from aster_dse.errors import InputError
-from aster_dse.evaluation.result import METRICS
+from aster_dse.space import METRICS
 from aster_dse.store.encoding import load_json, load_json_rows
 from aster_dse.store.tables import evaluations, trials
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Row, func, select
 
-from aster_dse.evaluation.result import METRICS, Evaluation
+from aster_dse.evaluation.result import Evaluation
+from aster_dse.space import METRICS
 from aster_dse.store.encoding import load_json, unpack_json
 from aster_dse.store.rows import EvaluationRow, StudyCounts, StudyRow, TrialRow, TrialState
 from aster_dse.store.tables import (

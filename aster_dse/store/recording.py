@@ -14,7 +14,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from aster_dse.errors import AsterError, ExistsError, NotFoundError
-from aster_dse.evaluation.result import METRICS, Evaluation
+from aster_dse.evaluation.result import Evaluation
+from aster_dse.space import METRICS
 from aster_dse.store.encoding import (
     artifact_path,
     dump_json,

@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from aster_dse.errors import ExistsError, InputError, NotFoundError
-from aster_dse.evaluation.result import METRICS
+from aster_dse.space import METRICS
 from aster_dse.store.database import Database
 from aster_dse.store.encoding import dump_json, finite, study_name
 from aster_dse.store.errors import LeaseHeldError

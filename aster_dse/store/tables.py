@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-from aster_dse.evaluation.result import METRICS
+from aster_dse.space import METRICS
 
 __all__ = [
     "HEAD",

@@ -1,8 +1,8 @@
 """Checkpoints in safetensors: tensors and JSON text, nothing that could run when it is loaded.
 
-Two files lie in a training's folder: ``epoch.safetensors`` while it runs (weights, averaged weights, optimiser,
-replaced after every epoch) and ``network.safetensors`` when it has ended (the weights to use). Each is written
-beside its place and renamed into it, so a reader never sees half a file.
+Two files lie in a training's folder: ``epoch.safetensors`` while it runs (weights, averaged weights and the
+optimiser's state, replaced after every epoch) and ``network.safetensors`` when it has ended (the weights to
+use). Each is written beside its place and renamed into it, so a reader never sees half a file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The training loop: AdamW, cosine learning rate with warm-up, averaged weights, resumable after any epoch."""
+"""The training loop: AdamW, cosine learning rate with warm-up, averaged weights, resumable."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ class _Run:
         generator = self._generator(number)
         order = torch.randperm(len(self.train_feed), generator=generator)
         reach = self.config.shift_pixels
-        batches = [b for b in order.split(self.config.batch_size) if len(b) > 1]
+        batches = [b for b in torch.split(order, self.config.batch_size) if len(b) > 1]
         self.model.train()
         total = 0.0
         for step, index in enumerate(batches):

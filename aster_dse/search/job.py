@@ -1,0 +1,169 @@
+"""A trial's work from end to end: train or find the network, trace it, score inner configurations on it.
+
+What a trained network leaves lies in ``<artifacts>/<training key>/``: ``network.safetensors``, ``trace.npz``,
+and ``epoch.safetensors`` while it trains. A job that is run again finds what is there and does the rest.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from aster_dse.activity import ActivityTrace
+from aster_dse.activity.files import TRACE_FILE, load_trace, save_trace
+from aster_dse.activity.record import record_trace
+from aster_dse.errors import InputError, NotFoundError
+from aster_dse.evaluation.evaluate import evaluate
+from aster_dse.policy import exits, skipped_blocks
+from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, NetworkResult, Outcome
+from aster_dse.space import Candidate, parse_constraint
+from aster_dse.training import EpochRow, TrainedNetwork, TrainingDiverged, load_trained, predict_logits, train
+from aster_dse.training.checkpoint import NETWORK_FILE
+from aster_dse.training.trained import Feed, torch_threads
+from aster_dse.workload import Workload, load_workload
+
+__all__ = ["TestScore", "run_job", "test_score"]
+
+
+def run_job(
+    job: NetworkJob,
+    *,
+    workload: Workload | None = None,
+    on_epoch: Callable[[EpochReport], None] | None = None,
+) -> Outcome:
+    """Do the work of ``job`` in this process, on one thread.
+
+    Args:
+        workload: the data of ``job.candidate.workload``; loaded where it is not given.
+        on_epoch: called after every epoch trained here.
+
+    Returns:
+        A result, or a failure of kind ``diverged`` or ``input`` with its reason. Other errors are raised.
+    """
+    started = time.perf_counter()
+    key = job.candidate.training_key()
+    folder = Path(job.artifacts) / key
+    try:
+        workload = load_workload(job.candidate.workload) if workload is None else workload
+        folder.mkdir(parents=True, exist_ok=True)
+        # Two trials may want one network at once: the second waits and finds it. The lock dies with its holder.
+        with FileLock(folder / "lock"):
+            trained, reused = _trained(job, workload, folder, on_epoch)
+            trace = _trace(trained, workload, folder)
+        constraints = [parse_constraint(text) for text in job.constraints]
+        evaluations = evaluate(trace, job.candidate, job.inner, constraints)
+    except TrainingDiverged as error:
+        return NetworkFailure(job.trial, key, "diverged", str(error))
+    except InputError as error:
+        return NetworkFailure(job.trial, key, "input", str(error))
+    return NetworkResult(
+        trial=job.trial,
+        training_key=key,
+        reused=reused,
+        training=_summary(trained, trace),
+        evaluations=evaluations,
+        wall_s=time.perf_counter() - started,
+        files={name: (folder / name).read_bytes() for name in (NETWORK_FILE, TRACE_FILE)},
+    )
+
+
+def _trained(
+    job: NetworkJob,
+    workload: Workload,
+    folder: Path,
+    on_epoch: Callable[[EpochReport], None] | None,
+) -> tuple[TrainedNetwork, bool]:
+    candidate = job.candidate
+    trained_here = 0
+
+    def report(row: EpochRow) -> None:
+        nonlocal trained_here
+        trained_here += 1
+        if on_epoch is not None:
+            on_epoch(EpochReport(job.trial, row.epoch, candidate.training.epochs, row.accuracy, row.loss))
+
+    trained = train(workload, candidate.network, candidate.training, folder=folder, on_epoch=report)
+    return trained, trained_here == 0
+
+
+def _trace(trained: TrainedNetwork, workload: Workload, folder: Path) -> ActivityTrace:
+    path = folder / TRACE_FILE
+    try:
+        return load_trace(path, trained.geometry)
+    except (NotFoundError, InputError):
+        # None yet, or one that a full disk or another version damaged: the network can always be traced again.
+        trace = record_trace(trained, workload)
+        save_trace(path, trace)
+        return trace
+
+
+def _summary(trained: TrainedNetwork, trace: ActivityTrace) -> dict[str, Any]:
+    return {
+        "accuracy": trained.accuracy,
+        "epochs": trained.epochs,
+        "parameters": trained.parameters,
+        "wall_s": trained.wall_s,
+        "cpu_s": trained.cpu_s,
+        "resumed_from_epoch": trained.resumed_from_epoch,
+        "history": [asdict(row) for row in trained.history],
+        "block_activity": trace.block_activity.tolist(),
+        "firing_rate": {name: rates.tolist() for name, rates in trace.firing_rate.items()},
+    }
+
+
+@dataclass(frozen=True)
+class TestScore:
+    """Accuracy on the test split, which no search sees, with its Wilson 95 % interval."""
+
+    __test__ = False  # not a test case, whatever its name
+
+    accuracy: float
+    low: float
+    high: float
+    samples: int
+
+
+def test_score(candidate: Candidate, *, artifacts: Path) -> TestScore | None:
+    """Run ``candidate``'s network with its policy on the test split.
+
+    Returns:
+        None where the trained network does not lie in ``artifacts``.
+
+    Raises:
+        InputError: what lies there is damaged.
+    """
+    folder = artifacts / candidate.training_key()
+    try:
+        trained = load_trained(folder)
+        trace = load_trace(folder / TRACE_FILE, trained.geometry)
+    except NotFoundError:
+        return None
+    workload = load_workload(candidate.workload)
+    policy = candidate.policy
+    steps = min(policy.timesteps or trained.geometry.timesteps, trained.geometry.timesteps)
+    skipped = frozenset(skipped_blocks(trace.block_activity, policy.skip_threshold))
+    with torch_threads(1):
+        feed = Feed(workload.test, workload, next(trained.model.parameters()).device)
+        logits = predict_logits(trained.model, feed, skipped=skipped)
+    left = exits(logits[:, :steps], policy.exit_threshold, metric=policy.exit_metric)
+    correct = int((left.predictions == workload.test.labels).sum())
+    low, high = _wilson(correct, len(feed))
+    return TestScore(correct / len(feed), low, high, len(feed))
+
+
+test_score.__test__ = False  # type: ignore[attr-defined]
+
+
+def _wilson(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
+    """Score interval of a share (Wilson, JASA 1927); ``z`` of 95 % by default."""
+    share = successes / trials
+    scale = 1.0 + z * z / trials
+    middle = (share + z * z / (2 * trials)) / scale
+    half = z / scale * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    return max(0.0, middle - half), min(1.0, middle + half)
