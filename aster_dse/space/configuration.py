@@ -96,8 +96,6 @@ class TrainingConfig(_Config):
     """Share of the target spread over all classes."""
     ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     """Decay of the averaged weights per step; 0 keeps none."""
-    shift: Annotated[int, Field(ge=0, le=32)] = 1
-    """Augmentation: each training sample moves by up to this many pixels in both directions."""
     surrogate: Literal["sigmoid", "triangle"] = "sigmoid"
     """Derivative that stands in for that of the spike."""
     surrogate_alpha: Annotated[float, Field(gt=0.0, le=32.0)] = 4.0
