@@ -121,6 +121,14 @@
         text: hover(meta, table, set), hovertemplate: "%{text}<extra></extra>", marker,
       });
     }
+    if (levels || byNumber) {
+      // The legend would show a group in the colour of its first point: show its shape alone.
+      for (const trace of traces.filter((t) => t.customdata)) {
+        trace.showlegend = false;
+        traces.push({ type: "scatter", mode: "markers", name: trace.name, x: [null], y: [null], hoverinfo: "skip",
+                      marker: { symbol: trace.marker.symbol, color: p.muted, size: 9, line: { color: p.muted } } });
+      }
+    }
     if (levels) {
       levels.forEach((level, i) => traces.push({
         type: "scatter", mode: "markers", name: level, x: [null], y: [null], hoverinfo: "skip",
