@@ -38,10 +38,14 @@ class TrainingDiverged(AsterError):  # noqa: N818 an outcome of a trial, named a
     """The loss became infinite or no number."""
 
     def __init__(self, epoch: int, step: int, loss: float, learning_rate: float) -> None:
-        self.epoch = epoch
+        self.epoch, self.step, self.loss, self.learning_rate = epoch, step, loss, learning_rate
         super().__init__(
             f"the loss became {loss} in epoch {epoch}, step {step}, at learning rate {learning_rate:.3g}"
         )
+
+    def __reduce__(self) -> tuple[type[TrainingDiverged], tuple[int, int, float, float]]:
+        # Workers send their failures to the driver; an exception pickles its message alone by default.
+        return type(self), (self.epoch, self.step, self.loss, self.learning_rate)
 
 
 def train(
@@ -158,7 +162,7 @@ class _Run:
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimiser.step()
-            self._follow()
+            self._follow((number - 1) * len(batches) + step + 1)
             total += value * len(index)
         with _weights(self.model, self.average):
             accuracy = accuracy_of(self.model, self.validation_feed)
@@ -234,10 +238,12 @@ class _Run:
         return low + (config.learning_rate - low) * 0.5 * (1.0 + math.cos(math.pi * min(share, 1.0)))
 
     @torch.no_grad()
-    def _follow(self) -> None:
+    def _follow(self, steps: int) -> None:
+        # Faster at first: a long memory of few steps would keep the weights that nobody trained.
+        decay = min(self.config.ema_decay, (1 + steps) / (10 + steps))
         for name, tensor in self.model.state_dict().items() if self.average else ():
             if tensor.is_floating_point():
-                self.average[name].lerp_(tensor, 1.0 - self.config.ema_decay)
+                self.average[name].lerp_(tensor, 1.0 - decay)
             else:
                 self.average[name].copy_(tensor)
 
