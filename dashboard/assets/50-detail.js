@@ -27,12 +27,11 @@
 
   aster.exitFigure = function (exits) {
     const p = aster.palette();
-    const total = exits.counts.reduce((a, b) => a + b, 0) || 1;
     return {
       data: [{
-        type: "bar", x: exits.counts.map((_, i) => i + 1), y: exits.counts.map((c) => c / total),
-        customdata: exits.counts, marker: { color: p.series[0] },
-        hovertemplate: "step %{x}: %{y:.1%} (%{customdata} samples)<extra></extra>",
+        type: "bar", x: exits.shares.map((_, i) => i + 1), y: exits.shares,
+        marker: { color: p.series[0] },
+        hovertemplate: "step %{x}: %{y:.1%} of the samples<extra></extra>",
       }],
       layout: aster.baseLayout({
         bargap: 0.3,

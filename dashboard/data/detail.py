@@ -72,9 +72,9 @@ class PointDetail:
         return breakdowns(self.point.evaluation.detail)
 
     def exits(self) -> dict[str, Any] | None:
-        """Samples that leave at each step."""
-        counts = self.point.evaluation.detail.get("exit_histogram")
-        return {"counts": list(counts)} if _is_list(counts) and sum(counts) else None
+        """Share of the samples that leave at each step."""
+        shares = self.point.evaluation.detail.get("exit_histogram")
+        return {"shares": list(shares)} if _is_list(shares) and sum(shares) > 0 else None
 
     def curve(self) -> dict[str, Any] | None:
         """Accuracies and losses over epochs, as far as the training reported them."""

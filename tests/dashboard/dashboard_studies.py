@@ -90,7 +90,7 @@ def detail(energy_uj: float, shares: np.ndarray[Any, Any], steps: float) -> dict
             "latency_ns_by_layer": dict.fromkeys(LAYERS, 1000.0 * steps),
             "area_um2_by_component": {"adc": 7e5, "cells": 3e5, "buffers": 2e5},
         },
-        "exit_histogram": [int(400 / steps), 120, 60, 40],
+        "exit_histogram": [1 - 0.2 * steps, 0.1 * steps, 0.06 * steps, 0.04 * steps],
         "skipped_blocks": [1],
     }
 
@@ -106,10 +106,7 @@ def finish(
 ) -> None:
     """Run trial ``number`` to its end."""
     key = begin(store, study, number)
-    history = [
-        {"epoch": e + 1, "loss": 2.2 * 0.75**e, "train_accuracy": 1 - 0.7**e, "accuracy": 0.95 - 0.8 * 0.6**e}
-        for e in range(12)
-    ]
+    history = [{"epoch": e + 1, "loss": 2.2 * 0.75**e, "accuracy": 0.95 - 0.8 * 0.6**e} for e in range(12)]
     result = NetworkResult(
         trial=number,
         training_key=key,
