@@ -7,10 +7,10 @@ from __future__ import annotations
 
 __all__ = [
     "AsterError",
-    "InputError",
-    "NotFoundError",
     "ExistsError",
     "InfeasibleError",
+    "InputError",
+    "NotFoundError",
     "UnreachableError",
 ]
 

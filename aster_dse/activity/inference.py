@@ -25,7 +25,7 @@ class InferenceActivity:
     attention_runs: Array
     """``[K, depth]`` 1 where the block's attention runs, 0 where it is skipped."""
     driven_rows: Array
-    """``[K, synaptic]`` word-line activations: spikes (or set input bits) times the windows that read them."""
+    """``[K, synaptic]`` word-line activations, spikes (or set input bits) in each window."""
     active_windows: Array
     """``[K, synaptic]`` windows (times bit planes) in which at least one row is driven."""
     active_accesses: Array

@@ -166,10 +166,8 @@ def _window_counts(inputs: Tensor, kernel: int, bits: int) -> tuple[NDArray[np.i
 def _plane_counts(plane: Tensor, kernel: int) -> tuple[NDArray[np.int64], ...]:
     steps, batch = plane.shape[:2]
     images = plane.flatten(0, 1)
-    if kernel == 1:
-        rows = images.flatten(2)
-    else:
-        rows = unfold(images.float(), kernel, padding=kernel // 2) != 0
+    windowed = kernel > 1
+    rows = unfold(images.float(), kernel, padding=kernel // 2) != 0 if windowed else images.flatten(2)
     fold = _by_step(steps, batch)
     driven = fold(rows.flatten(1).sum(1))
     windows = fold(rows.any(1).sum(1))

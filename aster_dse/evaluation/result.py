@@ -12,10 +12,10 @@ __all__ = ["Evaluation"]
 class Evaluation:
     """One inner configuration scored on one trained network.
 
-    ``assignment`` holds the searched inner knobs by path (``policy.exit_threshold``); ``metrics`` every name of
-    :data:`aster_dse.space.METRICS`; ``violation`` is 0 where all constraints hold, else the sum of relative
-    excesses; ``detail`` is JSON-able: ``hardware`` (the cost with its breakdowns), ``exit_histogram`` (share of
-    samples per step), ``skipped_blocks``.
+    ``assignment`` holds the searched inner knobs by path (``policy.exit_threshold``); ``metrics`` every name
+    of :data:`aster_dse.space.METRICS`; ``violation`` is 0 where all constraints hold, else the sum of
+    relative excesses; ``detail`` is JSON-able: ``hardware`` (the cost with its breakdowns),
+    ``exit_histogram`` (share of samples per step), ``skipped_blocks``.
     """
 
     assignment: dict[str, Any]

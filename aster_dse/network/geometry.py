@@ -12,11 +12,11 @@ from functools import cached_property
 from aster_dse.space import NetworkConfig
 
 __all__ = [
-    "SynapticLayer",
-    "NeuronLayer",
-    "PoolLayer",
     "AttentionLayer",
     "NetworkGeometry",
+    "NeuronLayer",
+    "PoolLayer",
+    "SynapticLayer",
     "network_geometry",
 ]
 

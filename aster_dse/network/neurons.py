@@ -33,13 +33,16 @@ def surrogate_function(name: SurrogateName, alpha: float) -> surrogate.Surrogate
     return surrogate.Sigmoid(alpha=alpha)
 
 
-def _weighted_slope(grad: Tensor, distance: Tensor, triangle: bool, alpha: float) -> Tensor:
-    """``grad`` times the surrogate derivative at ``distance`` to the threshold, which is overwritten."""
+def _slope(grad: Tensor, h: Tensor, threshold: Tensor, triangle: bool, alpha: float) -> Tensor:
+    """``grad`` times the surrogate derivative at ``h - threshold``, over ``alpha``.
+
+    Each line is one pass over the block, and passes are what this costs.
+    """
     if triangle:
-        return distance.abs_().mul_(-alpha * alpha).add_(alpha).clamp_min_(0.0).mul_(grad)
-    sigmoid = distance.mul_(alpha).sigmoid_()
-    slope: Tensor = torch.ops.aten.sigmoid_backward(grad, sigmoid)
-    return slope.mul_(alpha)
+        return (h - threshold).abs_().mul_(-alpha).add_(1.0).clamp_min_(0.0).mul_(grad)
+    steepness = torch.add(-alpha * threshold, h, alpha=alpha)
+    slope: Tensor = torch.ops.aten.sigmoid_backward(grad, steepness.sigmoid_())
+    return slope
 
 
 class _Integrate(torch.autograd.Function):
@@ -61,23 +64,21 @@ class _Integrate(torch.autograd.Function):
         potentials = torch.empty_like(x) if record else None
         final = torch.empty_like(x[0])
         block = max(1, _BLOCK // channels)
+        scratch = torch.empty_like(x[0, :block])
         for start in range(0, rows, block):
             part = slice(start, start + block)
             v = None if state is None else state[part]
             for t in range(steps):
+                h = scratch[: len(final[part])] if potentials is None else potentials[t, part]
                 # Rounded as spikingjelly rounds v + (x - v) / tau, so that no spike differs.
                 if v is None:
-                    h = x[t, part] * reciprocal_tau
+                    torch.mul(x[t, part], reciprocal_tau, out=h)
                 elif isinstance(reciprocal_tau, float):
-                    h = torch.add(v, x[t, part] - v, alpha=reciprocal_tau)
+                    torch.add(v, torch.sub(x[t, part], v, out=h), alpha=reciprocal_tau, out=h)
                 else:
-                    h = v + (x[t, part] - v) * reciprocal_tau
+                    torch.add(v, torch.sub(x[t, part], v, out=h).mul_(reciprocal_tau), out=h)
                 fired = torch.ge(h, threshold, out=spikes[t, part])
-                if potentials is not None:
-                    potentials[t, part] = h
-                v = torch.addcmul(h, h, fired, value=-1.0)
-            if v is not None:
-                final[part] = v
+                v = torch.addcmul(h, h, fired, value=-1.0, out=final[part])
         ctx.mark_non_differentiable(final)
         ctx.constants = (threshold, triangle, alpha)
         if potentials is not None:
@@ -99,17 +100,20 @@ class _Integrate(torch.autograd.Function):
         steps, rows, channels = potentials.shape
         grad = grad.contiguous()
         grad_x = torch.empty_like(potentials)
-        leak = 1.0 - reciprocal_tau
+        leak = 1.0 if learnt else 1.0 - reciprocal_tau
+        level = potentials.new_tensor(threshold)
         block = max(1, _BLOCK // channels)
         for start in range(0, rows, block):
             part = slice(start, start + block)
             h = potentials[:, part]
-            silent = torch.lt(h, threshold, out=torch.empty_like(h))
-            silent.mul_(leak)
-            own = _weighted_slope(grad[:, part], h - threshold, triangle, alpha)
-            for t in range(steps - 2, -1, -1):
-                own[t].addcmul_(own[t + 1], silent[t])
-            torch.mul(own, reciprocal_tau, out=grad_x[:, part])
+            own = _slope(grad[:, part], h, level, triangle, alpha)
+            if steps > 1:
+                silent = torch.lt(h[:-1], threshold, out=torch.empty_like(h[:-1]))
+                if learnt:
+                    silent.mul_(1.0 - reciprocal_tau)
+                for t in range(steps - 2, -1, -1):
+                    own[t].addcmul_(own[t + 1], silent[t], value=leak)
+            torch.mul(own, alpha * reciprocal_tau, out=grad_x[:, part])
         if not learnt:
             return grad_x, None, None, None, None, None, None
         _, spikes, state, _ = ctx.saved_tensors

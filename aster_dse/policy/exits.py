@@ -59,7 +59,7 @@ def exits(
     metric: ExitMetric = "confidence",
     doubt: NDArray[np.float64] | None = None,
 ) -> Exits:
-    """Exit of every sample: the first step whose metric is strictly greater than ``threshold``, else the last.
+    """Exit of every sample: the first step whose metric is strictly above ``threshold``, else the last.
 
     Args:
         logits: ``[N, T, classes]`` of each step alone; all T may be used.

@@ -16,7 +16,7 @@ __all__ = ["PolicyOutcome", "PolicyTable", "skipped_blocks", "stack_activity"]
 
 
 def skipped_blocks(block_activity: NDArray[np.float64], threshold: float | None) -> tuple[int, ...]:
-    """Blocks whose attention is skipped: activity at most ``threshold``, least active first; None skips none."""
+    """Blocks whose attention is skipped, least active first: activity at most ``threshold``; None: none."""
     if threshold is None:
         return ()
     order = np.argsort(block_activity, kind="stable")

@@ -52,7 +52,8 @@ def run_job(
     try:
         workload = load_workload(job.candidate.workload) if workload is None else workload
         folder.mkdir(parents=True, exist_ok=True)
-        # Two trials may want one network at once: the second waits and finds it. The lock dies with its holder.
+        # Two trials may want one network at once: the second waits and finds it. The lock ends with its
+        # holder, however that ends.
         with FileLock(folder / "lock"):
             trained, reused = _trained(job, workload, folder, on_epoch)
             trace = _trace(trained, workload, folder)
@@ -97,7 +98,7 @@ def _trace(trained: TrainedNetwork, workload: Workload, folder: Path) -> Activit
     try:
         return load_trace(path, trained.geometry)
     except (NotFoundError, InputError):
-        # None yet, or one that a full disk or another version damaged: the network can always be traced again.
+        # None yet, or one that a full disk or another version damaged: it can always be recorded again.
         trace = record_trace(trained, workload)
         save_trace(path, trace)
         return trace

@@ -10,12 +10,12 @@ from aster_dse.evaluation import Evaluation
 from aster_dse.space import Candidate
 
 __all__ = [
+    "EpochReport",
+    "Executor",
+    "NetworkFailure",
     "NetworkJob",
     "NetworkResult",
-    "NetworkFailure",
-    "EpochReport",
     "Outcome",
-    "Executor",
 ]
 
 

@@ -21,7 +21,7 @@ from aster_dse.training.trained import Feed
 
 def _by_hand(plane: np.ndarray, kernel: int) -> tuple[int, int, list[int]]:
     """Driven rows, active windows and accesses of one ``[C, H, W]`` plane, window by window."""
-    channels, height, width = plane.shape
+    _, height, width = plane.shape
     reach = kernel // 2
     padded = np.pad(plane, ((0, 0), (reach, reach), (reach, reach)))
     driven = windows = 0

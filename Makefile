@@ -1,0 +1,51 @@
+# Two commands on a fresh machine with Python 3.11 or newer: `make search`, `make test`.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+TRIALS ?= 16
+WORKERS ?= 2
+
+.PHONY: search dashboard test lint types tests install install-test wheel clean help
+
+help:            ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | expand -t 18
+
+search: install  ## the main job: a joint search on digits seen by an event camera
+	$(BIN)/aster-dse search digits_dvs --trials $(TRIALS) --workers $(WORKERS)
+
+dashboard: install ## browse what was found
+	$(BIN)/aster-dse dashboard
+
+test: install-test lint types tests ## lint, types and the whole test suite
+
+lint: install-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install-test
+	$(BIN)/mypy
+
+# --dist loadgroup keeps the tests that share one Ray cluster on one process.
+tests: install-test
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+
+install: $(VENV)/.installed
+install-test: $(VENV)/.installed-test
+
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.11" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[postgres]'
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+wheel: install-test ## build dist/*.whl
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean:           ## remove what make made, but no study
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
