@@ -1,0 +1,388 @@
+"""The loop of a search: ask, hand out, wait, write down, tell. All that it must remember is in the store."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from aster_dse.errors import AsterError, InputError, NotFoundError
+from aster_dse.evaluation import METRICS
+from aster_dse.search.history import past_trials
+from aster_dse.search.journal import Journal
+from aster_dse.search.protocol import (
+    EpochReport,
+    Executor,
+    NetworkFailure,
+    NetworkJob,
+    NetworkResult,
+    Outcome,
+)
+from aster_dse.search.scheduler import Proposal, Scheduler
+from aster_dse.space import Candidate, SearchSpace
+
+if TYPE_CHECKING:
+    from aster_dse.store.rows import StudyRow
+
+__all__ = ["Observer", "Progress", "SearchSummary", "open_study", "run_search"]
+
+_HOPELESS = 5
+"""Failures in a row, from the start of a search without any success, after which it stops."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a search is."""
+
+    complete: int
+    failed: int
+    target: int
+    """Trials that the study shall have."""
+    evaluations: int
+    front_size: int
+    """Feasible evaluations that no other one dominates."""
+    hypervolume: float
+    best: dict[str, float]
+    """Best feasible value by objective; empty while nothing is feasible."""
+
+
+class Observer(Protocol):
+    """Watches a search; called in the driver's thread."""
+
+    def trial_started(self, number: int, candidate: Candidate) -> None: ...
+
+    def epoch(self, report: EpochReport) -> None: ...
+
+    def trial_ended(self, outcome: Outcome, progress: Progress) -> None: ...
+
+
+@dataclass(frozen=True)
+class SearchSummary:
+    """The study after a run; counts are of the whole study, ``wall_s`` is of this run."""
+
+    study: str
+    complete: int
+    failed: int
+    running: int
+    trainings: int
+    """Trials whose network was trained for them."""
+    trainings_reused: int
+    """Trials whose network was found trained."""
+    evaluations: int
+    hypervolume: float
+    wall_s: float
+    stopped: str
+    """Why the run ended."""
+
+
+def open_study(
+    store: Journal, space: SearchSpace, name: str, *, extend: bool = False, code_version: str
+) -> StudyRow:
+    """The study of this name, created where there is none.
+
+    Args:
+        store: where it is or will be.
+        space: what it searches. Its seed and sampler are recorded when the study is created.
+        name: of the study.
+        extend: take over a changed space, if it only adds to the study's.
+        code_version: of the package that creates it.
+
+    Raises:
+        InputError: the study searches another space.
+    """
+    try:
+        study = store.study(name)
+    except NotFoundError:
+        return store.create_study(
+            name,
+            space=space.as_dict(),
+            space_hash=space.hash,
+            objectives=dict(space.objectives),
+            constraints=[str(bound) for bound in space.constraints],
+            seed=space.search.seed,
+            sampler=space.search.sampler,
+            code_version=code_version,
+        )
+    if study.space_hash == space.hash:
+        return study
+    known = SearchSpace.from_mapping(study.space, f"study {name}")
+    changes = "; ".join(space.difference(known))
+    if not space.extends(known):
+        raise InputError(
+            f"study {name}",
+            f"the space is another one: {changes}",
+            "give the study another name with --study",
+        )
+    if not extend:
+        raise InputError(
+            f"study {name}",
+            f"the space is another one: {changes}",
+            "it only adds, so --extend takes it over; or give the study another name with --study",
+        )
+    return store.update_space(study.id, space=space.as_dict(), space_hash=space.hash)
+
+
+def run_search(
+    store: Journal,
+    study: StudyRow,
+    space: SearchSpace,
+    executor: Executor,
+    *,
+    artifacts: Path,
+    trials: int,
+    timeout_s: float | None = None,
+    observer: Observer | None = None,
+    stop: threading.Event | None = None,
+) -> SearchSummary:
+    """Search until the study has ``trials`` trials, going on from whatever the store knows.
+
+    The seed is the study's; sampler and number of inner points are those of ``space.search``. Trials that an
+    earlier driver left running are run again first. A trial that fails is recorded and the search goes on.
+    On an interrupt or an error the executor is told to cancel, and all that had ended by then is in the
+    store. The executor is left open in any case.
+
+    Args:
+        store: holds the study.
+        study: as :func:`open_study` gives it.
+        space: what the study searches.
+        executor: runs the jobs.
+        artifacts: folder of the trained networks' files.
+        trials: complete and failed ones that the study shall have in total.
+        timeout_s: seconds after which no further trial is begun; those that run are waited for.
+        observer: is told of what happens.
+        stop: once set, no further trial is begun; those that run are waited for.
+
+    Raises:
+        InputError: the space is not the study's, or the accelerator model refuses all of it.
+        AsterError: another driver works on the study (``LeaseHeldError``), or took it over.
+    """
+    started = time.monotonic()
+    with store.lease(study.id):
+        driver = _Driver(store, store.study(study.name), space, executor, artifacts, trials, observer)
+        deadline = math.inf if timeout_s is None else started + timeout_s
+        try:
+            stopped = driver.drive(deadline, timeout_s, stop or threading.Event())
+        except BaseException:
+            executor.cancel()
+            raise
+        counts = store.counts(study.id)
+    return SearchSummary(
+        study=study.name,
+        complete=counts.complete,
+        failed=counts.failed,
+        running=counts.running,
+        trainings=counts.complete - counts.reused,
+        trainings_reused=counts.reused,
+        evaluations=counts.evaluations,
+        hypervolume=driver.hypervolume,
+        wall_s=time.monotonic() - started,
+        stopped=stopped,
+    )
+
+
+class _Driver:
+    """One run of :func:`run_search`, under the lease."""
+
+    def __init__(
+        self,
+        store: Journal,
+        study: StudyRow,
+        space: SearchSpace,
+        executor: Executor,
+        artifacts: Path,
+        trials: int,
+        observer: Observer | None,
+    ) -> None:
+        if space.hash != study.space_hash:
+            raise InputError(
+                f"study {study.name}", "the space is not the one it searches", "open the study first"
+            )
+        self._store = store
+        self._study = study
+        self._space = space
+        self._executor = executor
+        self._artifacts = artifacts
+        self._target = trials
+        self._observer = observer
+        self._in_flight: set[int] = set()
+        self._scheduler = Scheduler(
+            space,
+            seed=study.seed,
+            sampler=space.search.sampler,
+            inner=space.search.inner,
+            reference=study.reference_point,
+        )
+        past = past_trials(store, study.id, space)
+        self._scheduler.replay(past)
+        self._orphans = deque(trial.number for trial in past if trial.running)
+        counts = store.counts(study.id)
+        self._complete = counts.complete
+        self._failed = counts.failed
+        self._failed_here = 0
+        self._last_reason = ""
+
+    @property
+    def hypervolume(self) -> float:
+        return self._scheduler.hypervolume
+
+    def drive(self, deadline: float, timeout_s: float | None, stop: threading.Event) -> str:
+        """Run trials until there is a reason to stop; the reason."""
+        stopped = ""
+        while True:
+            while not stopped and len(self._in_flight) < max(self._executor.slots, 1):
+                stopped = self._reason(deadline, timeout_s, stop) or self._begin()
+            if not self._in_flight:
+                return stopped
+            outcome = self._executor.wait(self._observer.epoch if self._observer is not None else None)
+            # An executor that retries may deliver a trial twice; the first outcome stands.
+            if outcome.trial in self._in_flight:
+                self._end(outcome)
+                self._in_flight.discard(outcome.trial)
+
+    def _reason(self, deadline: float, timeout_s: float | None, stop: threading.Event) -> str:
+        if stop.is_set():
+            return "asked to stop"
+        if time.monotonic() >= deadline:
+            return f"the {timeout_s:g} s allowed are over"
+        if self._failed_here >= _HOPELESS and self._complete == 0:
+            return (
+                f"the first {self._failed_here} trials all failed, the last one because: {self._last_reason}"
+            )
+        return ""
+
+    # --- one trial
+
+    def _begin(self) -> str:
+        """Hand out one more trial; or the reason why there is none."""
+        if self._orphans:
+            number = self._orphans.popleft()
+            self._store.requeue(self._study.id, number)
+            self._submit(number, self._scheduler.running(number))
+            return ""
+        if self._complete + self._failed + len(self._in_flight) >= self._target:
+            return f"the study has its {self._target} trials"
+        number = self._scheduler.next_number
+        proposal = self._scheduler.ask(number)
+        if proposal is None:
+            return "every configuration of the space has been tried"
+        candidate = self._space.candidate(proposal.assignment)
+        self._store.begin_trial(
+            self._study.id,
+            number,
+            assignment=proposal.assignment,
+            candidate=candidate.model_dump(mode="json"),
+            training_key=candidate.training_key(),
+        )
+        self._submit(number, proposal)
+        return ""
+
+    def _submit(self, number: int, proposal: Proposal) -> None:
+        job = NetworkJob(
+            study=self._study.name,
+            trial=number,
+            candidate=self._space.candidate(proposal.assignment),
+            inner=proposal.inner,
+            constraints=tuple(str(bound) for bound in self._space.constraints),
+            artifacts=str(self._artifacts),
+        )
+        self._executor.submit(job)
+        self._in_flight.add(number)
+        if self._observer is not None:
+            self._observer.trial_started(number, job.candidate)
+
+    def _end(self, outcome: Outcome) -> None:
+        if isinstance(outcome, NetworkResult):
+            problem = _problem(outcome, self._scheduler.running(outcome.trial))
+            outcome = _refused(outcome, problem) if problem else self._finish(outcome)
+        if isinstance(outcome, NetworkFailure):
+            self._store.fail_trial(self._study.id, outcome)
+            self._scheduler.tell_failure(outcome.trial)
+            self._failed += 1
+            self._failed_here += 1
+            self._last_reason = outcome.reason
+        else:
+            self._complete += 1
+        if self._observer is not None:
+            self._observer.trial_ended(outcome, self._progress())
+
+    def _finish(self, result: NetworkResult) -> Outcome:
+        for name, content in result.files.items():
+            _keep(self._artifacts / result.training_key, name, content)
+        told = self._scheduler.choose(result.evaluations)
+        # Before the trial: hypervolumes of whatever is complete must refer to the same point after a crash.
+        if self._study.reference_point is None:
+            self._store.set_reference_point(self._study.id, self._scheduler.reference or {})
+            self._study = replace(self._study, reference_point=self._scheduler.reference)
+        try:
+            self._store.finish_trial(self._study.id, result, told)
+        except ValueError as error:
+            # The store takes no figure that is not finite, wherever in the result it stands.
+            return _refused(result, " ".join(str(error).split()))
+        self._scheduler.tell(result.trial, result.evaluations, told)
+        return result
+
+    def _progress(self) -> Progress:
+        return Progress(
+            complete=self._complete,
+            failed=self._failed,
+            target=self._target,
+            evaluations=self._scheduler.evaluations,
+            front_size=self._scheduler.front_size,
+            hypervolume=self._scheduler.hypervolume,
+            best=self._scheduler.best,
+        )
+
+
+def _problem(result: NetworkResult, proposal: Proposal) -> str:
+    """Why a result is no answer to what was asked, or empty."""
+    if tuple(evaluation.assignment for evaluation in result.evaluations) != proposal.inner:
+        return "the evaluations are not those that were asked for"
+    for index, evaluation in enumerate(result.evaluations):
+        figures: Mapping[str, Any] = {**evaluation.metrics, "violation": evaluation.violation}
+        missing = [name for name in METRICS if name not in figures]
+        if missing:
+            return f"evaluation {index} has no {missing[0]}"
+        for name, value in figures.items():
+            if not math.isfinite(value):
+                return f"{name} of evaluation {index} is {value}"
+    return ""
+
+
+def _refused(result: NetworkResult, reason: str) -> NetworkFailure:
+    return NetworkFailure(
+        trial=result.trial,
+        training_key=result.training_key,
+        kind="error",
+        reason=reason,
+        node=result.node,
+        attempt=result.attempt,
+    )
+
+
+def _keep(folder: Path, name: str, content: bytes) -> None:
+    """Put a trained network's file where it belongs, unless it lies there: the worker may share this disk."""
+    path = folder / name
+    if Path(name).name != name:
+        raise AsterError(f"{name!r} is not the name of a file")
+    try:
+        if path.read_bytes() == content:
+            return
+    except FileNotFoundError:
+        folder.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
