@@ -1,0 +1,167 @@
+"""``aster-dse export`` and ``aster-dse reproduce``: configurations out of the store, and evaluated again."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aster_dse.cli.options import DEFAULT_STORAGE, Artifacts, Json, Storage, StudyName, artifacts_folder
+from aster_dse.cli.output import heading, number, print_json, print_table, stdout_kept_clean, table
+from aster_dse.errors import AsterError, InputError
+
+if TYPE_CHECKING:
+    from aster_dse.export import Reproduction
+    from aster_dse.export.document import Interval
+    from aster_dse.space import Candidate
+
+__all__ = ["export", "reproduce"]
+
+
+class Format(StrEnum):
+    """What ``--format`` takes."""
+
+    YAML = "yaml"
+    JSON = "json"
+    CSV = "csv"
+
+
+def export(
+    study: StudyName,
+    select: Annotated[
+        str,
+        typer.Option(
+            metavar="WHAT",
+            help="pareto, knee, best:METRIC, trial:N or trial:N:INDEX; several with commas between them.",
+        ),
+    ] = "pareto",
+    format: Annotated[
+        Format | None, typer.Option(help="By default what the name of the file says, else yaml.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="PATH", help="File to write; by default stdout.")
+    ] = None,
+    artifacts: Artifacts = None,
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Export configurations with their figures, test accuracy included, and what reproduces them."""
+    from aster_dse.export import build_document, render, write_atomically
+    from aster_dse.export import select as chosen
+    from aster_dse.store import StudyReader
+
+    folder = artifacts_folder(storage, artifacts)
+    with StudyReader(storage) as reader, stdout_kept_clean():
+        row = reader.study(study)
+        points = chosen(reader, row, select)
+        print(f"{len(points)} configurations; testing them ...", file=sys.stderr, flush=True)
+        document = build_document(row, points, selection=select, test_score=_Tester(folder), path=output)
+    text = render(document, (format or _format_of(output)).value)
+    if output is None:
+        sys.stdout.write(text)
+        return
+    write_atomically(output, text)
+    untested = sum(point.test is None for point in document.points)
+    missing = f"; {untested} without a test figure, their networks are not in {folder}" if untested else ""
+    print(f"wrote {len(points)} configurations to {output}{missing}", file=sys.stderr)
+
+
+def reproduce(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A YAML or JSON file from aster-dse export.")],
+    point: Annotated[
+        int | None, typer.Option(min=0, metavar="K", help="Only the point at this position in the file.")
+    ] = None,
+    points: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N points.")] = None,
+    json: Json = False,
+) -> None:
+    """Evaluate exported configurations again from scratch, and compare with the stored figures."""
+    from aster_dse.cli.progress import epoch_lines
+    from aster_dse.export import load_document
+    from aster_dse.export import reproduce as evaluate_again
+
+    document = load_document(file)
+    if point is not None and points is not None:
+        raise InputError("--point, --points", "both are given", "choose one")
+    if point is not None and point >= len(document.points):
+        raise InputError("--point", f"{point}, but {file} has {len(document.points)}", "counted from 0")
+    chosen = document.points[:points] if point is None else document.points[point : point + 1]
+    networks = list(dict.fromkeys(entry.configuration.training_key() for entry in chosen))
+    print(f"{len(chosen)} configurations on {len(networks)} networks, trained anew ...", file=sys.stderr)
+    with stdout_kept_clean(), tempfile.TemporaryDirectory(prefix="aster-reproduce-") as folder:
+        from aster_dse.search.serial import SerialExecutor
+
+        found = list(
+            evaluate_again(
+                document.study,
+                chosen,
+                SerialExecutor(),
+                artifacts=Path(folder),
+                constraints=document.constraints,
+                on_epoch=epoch_lines(lambda report: f"network {report.trial + 1} of {len(networks)}"),
+            )
+        )
+    order = {(entry.trial, entry.index): position for position, entry in enumerate(chosen)}
+    found.sort(key=lambda result: order[result.trial, result.index])
+    if json:
+        print_json(_document(found))
+    else:
+        _print_comparison(found)
+    differing = [result for result in found if not result.agrees]
+    if differing:
+        worst = max(max(result.relative_difference.values()) for result in differing)
+        raise AsterError(
+            f"{len(differing)} of {len(found)} configurations came out differently, by up to {worst:.3g} of "
+            "what was stored (another machine, or another version of torch, trains to other weights)"
+        )
+
+
+def _format_of(output: Path | None) -> Format:
+    suffix = output.suffix.lower() if output is not None else ""
+    return {".json": Format.JSON, ".csv": Format.CSV}.get(suffix, Format.YAML)
+
+
+class _Tester:
+    """Scores configurations on test data; torch is imported with the first."""
+
+    def __init__(self, artifacts: Path) -> None:
+        self._artifacts = artifacts
+
+    def __call__(self, candidate: Candidate) -> Interval | None:
+        if not (self._artifacts / candidate.training_key()).is_dir():
+            return None
+        from aster_dse.search.job import test_score
+
+        return test_score(candidate, artifacts=self._artifacts)
+
+
+def _document(found: list[Reproduction]) -> dict[str, Any]:
+    """The figures themselves for one point; for several the same by ``trial:index``, and a list."""
+    if len(found) == 1:
+        return found[0].as_dict()
+    names = {f"{result.trial}:{result.index}": result for result in found}
+    return {
+        "stored": {name: result.stored for name, result in names.items()},
+        "now": {name: result.now for name, result in names.items()},
+        "relative_difference": {name: result.relative_difference for name, result in names.items()},
+        "agrees": all(result.agrees for result in found),
+        "points": [result.as_dict() for result in found],
+    }
+
+
+def _print_comparison(found: list[Reproduction]) -> None:
+    metrics = list(found[0].stored)
+    rows = table(
+        ["trial", "index", "", *map(heading, metrics)], right=["trial", "index", *map(heading, metrics)]
+    )
+    for result in found:
+        place = (str(result.trial), str(result.index))
+        rows.add_row(*place, "stored", *(number(result.stored[name]) for name in metrics))
+        rows.add_row(*place, "now", *(number(result.now[name]) for name in metrics))
+        differences = (f"{result.relative_difference[name]:.1g}" for name in metrics)
+        rows.add_row(*place, "relative difference", *differences, end_section=True)
+    print_table(rows)
+    if all(result.agrees for result in found):
+        print("all figures came out as they were stored")

@@ -1,0 +1,119 @@
+"""``aster-dse pareto``, and the table of configurations that a search ends with too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aster_dse.cli.options import DEFAULT_STORAGE, Json, Storage, StudyName
+from aster_dse.cli.output import console, heading, number, print_json, table
+from aster_dse.errors import InfeasibleError
+
+if TYPE_CHECKING:
+    from aster_dse.export import Point
+
+__all__ = ["pareto", "print_points"]
+
+_PADDING = 2
+"""Blanks between two columns of a table."""
+
+
+def pareto(
+    study: StudyName,
+    objectives: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="Metrics to compare by; by default the study's objectives."),
+    ] = None,
+    feasible: Annotated[
+        bool,
+        typer.Option(
+            "--feasible",
+            help="Never show configurations that break a constraint, not even where there are no others.",
+        ),
+    ] = False,
+    storage: Storage = DEFAULT_STORAGE,
+    json: Json = False,
+) -> None:
+    """Show the configurations that no other one beats."""
+    from aster_dse.export import goals_of, study_front
+    from aster_dse.store import StudyReader
+
+    with StudyReader(storage) as reader:
+        row = reader.study(study)
+        names = (
+            None if objectives is None else [name.strip() for name in objectives.split(",") if name.strip()]
+        )
+        goals = goals_of(row, names)
+        points = study_front(reader, row, objectives=names, feasible_only=feasible)
+        if json:
+            print_json([point.as_dict() for point in points])
+        elif points:
+            print_points(points, goals)
+            if not points[0].feasible:
+                print(f"none of them meets {' and '.join(row.constraints)}")
+        if not points:
+            evaluations = reader.counts(row.id).evaluations
+            if evaluations:
+                raise InfeasibleError(
+                    f"none of the {evaluations} configurations of study {study!r} meets "
+                    f"{' and '.join(row.constraints)} (without --feasible the nearest are shown)"
+                )
+            if not json:
+                print(f"{study} has no evaluated configuration yet")
+
+
+def print_points(points: Sequence[Point], goals: Mapping[str, str], *, most: int | None = None) -> None:
+    """Configurations as a table: their figures, then as many of the knobs that differ as fit.
+
+    Args:
+        points: the rows.
+        goals: metrics to show.
+        most: rows to show; the last line says how many there are beyond.
+    """
+    shown = points[:most]
+    window = console()
+    columns: dict[str, list[str]] = {
+        "trial": [str(point.trial) for point in shown],
+        "index": [str(point.index) for point in shown],
+        **{heading(metric): [number(point.metrics[metric]) for point in shown] for metric in goals},
+    }
+    if not all(point.feasible for point in points):
+        columns["off by"] = [number(point.violation) for point in shown]
+    numeric = list(columns)
+    room = window.width - sum(_width(name, cells) + _PADDING for name, cells in columns.items())
+    for path, values in _differing_knobs(points).items():
+        name = path.replace(".", "\n")
+        cells = [number(value) for value in values[: len(shown)]]
+        room -= _width(name, cells) + _PADDING
+        if room < 0:
+            break
+        columns[name] = cells
+    rows = table(list(columns), right=numeric)
+    for row in zip(*columns.values(), strict=True):
+        rows.add_row(*row)
+    window.print(rows)
+    if len(shown) < len(points):
+        print(f"... and {len(points) - len(shown)} more")
+
+
+def _width(name: str, cells: Sequence[str]) -> int:
+    return max(len(text) for text in [*name.splitlines(), *cells])
+
+
+def _differing_knobs(points: Sequence[Point]) -> dict[str, list[Any]]:
+    """Path to values, of the knobs in which the points differ; in the order of the configuration."""
+    flat = [
+        {
+            f"{group}.{name}": value
+            for group, knobs in point.candidate.model_dump().items()
+            for name, value in knobs.items()
+        }
+        for point in points
+    ]
+    return {
+        path: [knobs[path] for knobs in flat]
+        for path in (flat[0] if flat else {})
+        if len({str(knobs[path]) for knobs in flat}) > 1
+    }

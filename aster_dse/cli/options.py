@@ -1,0 +1,86 @@
+"""The options that several commands share, and the completion of study names."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "ARTIFACTS_VARIABLE",
+    "DEFAULT_STORAGE",
+    "STORAGE_VARIABLE",
+    "Artifacts",
+    "Json",
+    "Storage",
+    "StudyName",
+    "artifacts_folder",
+    "storage_words",
+]
+
+DEFAULT_STORAGE = "sqlite:///aster_dse.db"
+STORAGE_VARIABLE = "ASTER_DSE_STORAGE"
+ARTIFACTS_VARIABLE = "ASTER_DSE_ARTIFACTS"
+
+
+def _study_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    from aster_dse.store import StudyReader
+
+    url = ctx.params.get("storage") or os.environ.get(STORAGE_VARIABLE) or DEFAULT_STORAGE
+    try:
+        with StudyReader(url) as reader:
+            return [study.name for study in reader.studies() if study.name.startswith(incomplete)]
+    except Exception:
+        # A message would be printed into the line that the user is typing; the command itself says it later.
+        return []
+
+
+Storage = Annotated[
+    str,
+    typer.Option(
+        "--storage",
+        envvar=STORAGE_VARIABLE,
+        metavar="URL",
+        help="The database: sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+StudyName = Annotated[
+    str, typer.Argument(metavar="STUDY", help="Name of the study.", autocompletion=_study_names)
+]
+Artifacts = Annotated[
+    Path | None,
+    typer.Option(
+        "--artifacts",
+        envvar=ARTIFACTS_VARIABLE,
+        metavar="FOLDER",
+        help="Trained networks and their traces; by default aster_dse_artifacts beside the database file.",
+    ),
+]
+
+
+def artifacts_folder(storage: str, artifacts: Path | None) -> Path:
+    """Where the trained networks of a database lie: as told, else beside its file, else here."""
+    if artifacts is not None:
+        return artifacts.expanduser().absolute()
+    from sqlalchemy.engine import make_url
+
+    url = make_url(storage)
+    sqlite = url.get_backend_name() == "sqlite" and url.database
+    folder = Path(url.database or "").absolute().parent if sqlite else Path.cwd()
+    return folder / "aster_dse_artifacts"
+
+
+def storage_words(storage: str, shown: str) -> str:
+    """What a command that is suggested needs so that it finds the same database; never a password.
+
+    Args:
+        storage: the URL as given.
+        shown: the same without its password.
+    """
+    if storage == os.environ.get(STORAGE_VARIABLE, DEFAULT_STORAGE):
+        return ""
+    return f" --storage {shlex.quote(shown)}"

@@ -1,0 +1,107 @@
+"""All commands by name, and the one place where an error becomes a line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import typer
+from typer.main import get_command
+
+from aster_dse.cli import database, doctor, export, front, hardware, search, serve, spaces, studies, trials
+from aster_dse.errors import AsterError, UnreachableError
+
+__all__ = ["app", "run"]
+
+PROGRAM = "aster-dse"
+DEBUG = "ASTER_DSE_DEBUG"
+
+# Typer names the base of wrong options and missing arguments in a private module only.
+_UsageError = cast(
+    type[typer.BadParameter],
+    next(base for base in typer.BadParameter.__mro__ if base.__name__ == "UsageError"),
+)
+
+
+def _group(description: str) -> typer.Typer:
+    return typer.Typer(help=description, no_args_is_help=True, rich_markup_mode=None)
+
+
+app = typer.Typer(
+    help="Search networks, policies and accelerators for spiking transformers together.\n\n"
+    "Start with: aster-dse search digits_dvs",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+space_app = _group("Work on a search space.")
+hardware_app = _group("Ask the cost model of the accelerator.")
+database_app = _group("Look after the database.")
+
+_COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
+    "Search": {"search": search.search, "resume": search.resume, "stop": search.stop},
+    "Results": {
+        "studies": studies.studies,
+        "status": studies.status,
+        "trials": trials.trials,
+        "show": trials.show,
+        "pareto": front.pareto,
+        "dashboard": serve.dashboard,
+        "export": export.export,
+        "reproduce": export.reproduce,
+    },
+    "Setup": {"spaces": spaces.spaces, "doctor": doctor.doctor, "delete": studies.delete},
+}
+for panel, commands in _COMMANDS.items():
+    for name, function in commands.items():
+        app.command(name, rich_help_panel=panel)(function)
+space_app.command("check")(spaces.check)
+hardware_app.command("estimate")(hardware.estimate)
+database_app.command("upgrade")(database.upgrade)
+app.add_typer(space_app, name="space", rich_help_panel="Setup")
+app.add_typer(hardware_app, name="hardware", rich_help_panel="Results")
+app.add_typer(database_app, name="db", rich_help_panel="Setup")
+
+
+@app.callback(invoke_without_command=True)
+def _program(
+    version: bool = typer.Option(False, "--version", is_eager=True, help="Show the version and exit."),
+) -> None:
+    if version:
+        from aster_dse import __version__
+
+        typer.echo(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; returns its exit code and prints at most one line about what went wrong."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        code = get_command(app).main(args=words, prog_name=PROGRAM, standalone_mode=False)
+    except AsterError as error:
+        return _fail(str(error), error.exit_code)
+    except _UsageError as error:
+        # Asked for nothing, the program has shown its help.
+        return _fail(error.format_message(), 2, "see --help") if error.format_message() else 2
+    except typer.Abort:
+        return _fail("cancelled", 1)
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        text = f"{type(error).__name__}: {error}".rstrip(": ")
+        if isinstance(error, ConnectionError) or type(error).__module__.partition(".")[0] == "ray":
+            return _fail(text, UnreachableError.exit_code, "the cluster or the database went away")
+        if isinstance(error, OSError):
+            return _fail(text, AsterError.exit_code)
+        return _fail(text, AsterError.exit_code, f"a fault of the program; {DEBUG}=1 shows where")
+    return code if isinstance(code, int) else 0
+
+
+def _fail(message: str, code: int, remedy: str = "") -> int:
+    line = " ".join(message.split())
+    print(f"{PROGRAM}: error: {line}" + (f" ({remedy})" if remedy else ""), file=sys.stderr)
+    return code

@@ -1,0 +1,183 @@
+"""Progress of a search on stderr: bars on a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aster_dse.cli.output import console, duration, number
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+    from aster_dse.search.driver import Observer, Progress
+    from aster_dse.search.protocol import EpochReport, Outcome
+    from aster_dse.space import Candidate
+
+__all__ = ["clock", "epoch_lines", "search_progress"]
+
+LINE_EVERY_S = 5.0
+"""Lines of running trainings are at least this far apart; that a trial ended is always told."""
+
+
+@contextmanager
+def search_progress(target: int, done: int) -> Iterator[Observer]:
+    """Show a search while the block runs.
+
+    Args:
+        target: trials that the study shall have.
+        done: trials that it has already.
+    """
+    state = _State(target, done)
+    if not sys.stderr.isatty():
+        yield _Lines(state)
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[facts]}"),
+    )
+    with Progress(*columns, console=console(stderr=True), transient=True) as bars:
+        yield _Bars(state, bars)
+
+
+def epoch_lines(label: Callable[[EpochReport], str]) -> Callable[[EpochReport], None]:
+    """A line on stderr now and then, for whoever only trains."""
+    last = -LINE_EVERY_S
+
+    def report(report: EpochReport) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= LINE_EVERY_S or report.epoch == report.epochs:
+            last = now
+            _say(f"{label(report)}: epoch {report.epoch} of {report.epochs}, accuracy {report.accuracy:.3f}")
+
+    return report
+
+
+@dataclass
+class _State:
+    """How far the search is, the parts of running trainings counted."""
+
+    target: int
+    done: int
+    started: float = field(default_factory=time.monotonic)
+    before: int = field(init=False)
+    running: dict[int, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.before = self.done
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self.started
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds to the end at the pace so far; None while there is no pace."""
+        worked = self.done - self.before + sum(self.running.values())
+        if worked < 0.2:
+            return None
+        return self.elapsed_s / worked * max(0.0, self.target - self.before - worked)
+
+    def left(self) -> str:
+        return "" if self.left_s is None else f", about {duration(self.left_s)} left"
+
+
+def _ended(outcome: Outcome) -> str:
+    from aster_dse.search.protocol import NetworkFailure
+
+    if isinstance(outcome, NetworkFailure):
+        return f"trial {outcome.trial} failed ({outcome.kind}): {outcome.reason}"
+    accuracy = outcome.training.get("accuracy")
+    work = "network found trained" if outcome.reused else f"trained in {duration(outcome.wall_s)}"
+    return f"trial {outcome.trial} done: {work}, accuracy {number(accuracy)}"
+
+
+def _facts(progress: Progress) -> str:
+    best = progress.best.get("accuracy")
+    parts = [f"best accuracy {best:.3f}"] if best is not None else []
+    parts += [f"front {progress.front_size}", f"hypervolume {progress.hypervolume:.4g}"]
+    return ", ".join(parts + ([f"{progress.failed} failed"] if progress.failed else []))
+
+
+class _Lines:
+    def __init__(self, state: _State) -> None:
+        self._state = state
+        self._last = 0.0
+
+    def trial_started(self, number: int, candidate: Candidate) -> None:
+        self._state.running[number] = 0.0
+        network = candidate.network
+        self._print(f"trial {number} started: width {network.width}, depth {network.depth}, {network.neuron}")
+
+    def epoch(self, report: EpochReport) -> None:
+        self._state.running[report.trial] = report.epoch / report.epochs
+        if time.monotonic() - self._last >= LINE_EVERY_S:
+            self._print(
+                f"trial {report.trial}: epoch {report.epoch} of {report.epochs}, "
+                f"accuracy {report.accuracy:.3f}{self._state.left()}"
+            )
+
+    def trial_ended(self, outcome: Outcome, progress: Progress) -> None:
+        self._state.running.pop(outcome.trial, None)
+        self._state.done = progress.complete + progress.failed
+        self._print(
+            f"{_ended(outcome)} | {self._state.done} of {progress.target} trials, {_facts(progress)}"
+            f"{self._state.left()}"
+        )
+
+    def _print(self, text: str) -> None:
+        self._last = time.monotonic()
+        _say(f"[{clock(self._state.elapsed_s)}] {text}")
+
+
+class _Bars:
+    def __init__(self, state: _State, bars: Bars) -> None:
+        self._state = state
+        self._bars = bars
+        self._all = bars.add_task("trials", total=state.target, completed=state.done, facts="")
+        self._tasks: dict[int, TaskID] = {}
+        self._known = ""
+
+    def trial_started(self, number: int, candidate: Candidate) -> None:
+        self._state.running[number] = 0.0
+        self._tasks[number] = self._bars.add_task(
+            f"trial {number}", total=candidate.training.epochs, facts="waiting"
+        )
+
+    def epoch(self, report: EpochReport) -> None:
+        self._state.running[report.trial] = report.epoch / report.epochs
+        if report.trial in self._tasks:
+            facts = f"accuracy {report.accuracy:.3f}"
+            self._bars.update(self._tasks[report.trial], completed=report.epoch, facts=facts)
+        self._bars.update(self._all, facts=self._known + self._state.left())
+
+    def trial_ended(self, outcome: Outcome, progress: Progress) -> None:
+        self._state.running.pop(outcome.trial, None)
+        self._state.done = progress.complete + progress.failed
+        if outcome.trial in self._tasks:
+            self._bars.remove_task(self._tasks.pop(outcome.trial))
+        self._known = _facts(progress)
+        self._bars.update(self._all, completed=self._state.done, facts=self._known + self._state.left())
+        self._bars.console.print(_ended(outcome))
+
+
+def clock(seconds: float) -> str:
+    """``02:05``, ``1:02:05``."""
+    whole = int(seconds)
+    hours = f"{whole // 3600}:" if whole >= 3600 else ""
+    return f"{hours}{whole % 3600 // 60:02d}:{whole % 60:02d}"
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
