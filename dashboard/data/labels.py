@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aster_dse.evaluation import METRICS
+from aster_dse.space import METRICS
 
 __all__ = ["MetricLabel", "knob_label", "metric_label", "number"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import parse_qs
 
-from aster_dse.evaluation import METRICS
+from aster_dse.space import METRICS
 
 __all__ = ["OPTIONS", "Choice"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import dash_ag_grid as dag
 from dash import dcc, html
 
-from aster_dse.evaluation import METRICS
+from aster_dse.space import METRICS
 from aster_dse.store import StudyReader, StudyRow
 from dashboard.data import knob_label, metric_label
 from dashboard.data.detail import shell_word
