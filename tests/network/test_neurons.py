@@ -7,9 +7,10 @@ import torch
 from spikingjelly.activation_based import functional, neuron
 from torch import Tensor
 
+from aster_dse.network import neurons
 from aster_dse.network.neurons import LIF, PLIF, SurrogateName, surrogate_function
 
-STEPS, BATCH, CHANNELS = 5, 700, 24  # 700 x 24 neurons: more than one block
+STEPS, BATCH, CHANNELS = 5, 700, 24
 
 
 def spikes_and_gradients(node: torch.nn.Module, x: Tensor, weights: Tensor) -> list[Tensor]:
@@ -18,6 +19,11 @@ def spikes_and_gradients(node: torch.nn.Module, x: Tensor, weights: Tensor) -> l
     (spikes * weights).sum().backward()
     assert x.grad is not None
     return [spikes, x.grad, *(p.grad for p in node.parameters() if p.grad is not None)]
+
+
+@pytest.fixture(autouse=True, params=[1000, 1 << 20], ids=["blocks", "at-once"])
+def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neurons, "_BLOCK", request.param)
 
 
 @pytest.fixture

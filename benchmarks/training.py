@@ -1,0 +1,231 @@
+"""CPU time of training and running our network, against the same network of spikingjelly's parts alone.
+
+    python benchmarks/training.py [--json]
+
+Both networks get the same weights, frames and optimiser. First their loss and gradients are compared, in
+double precision: in single precision, roundings of the batch statistics flip a few spikes, which spread. The
+peer is written as spikingjelly's documentation writes networks: multi-step layers and neurons, one layer per
+projection. Rounds alternate, and each side's fastest round counts, since whatever else the machine does can
+only slow a round down.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from spikingjelly.activation_based import functional, layer, neuron, surrogate
+from torch import Tensor, nn
+
+from aster_dse.network.geometry import network_geometry
+from aster_dse.network.model import SpikeDrivenTransformer
+from aster_dse.space import NetworkConfig
+from aster_dse.training import tet_loss
+
+NETWORK = NetworkConfig(width=32, depth=2, stem="4-2-1-1", pooling="1101")
+TIMESTEPS, BATCH, RESOLUTION, CLASSES = 4, 64, 32, 10
+STEPS, ROUNDS = 4, 6
+DIFFERENCE_GOAL = 1e-9
+"""Of loss and gradients, double precision."""
+SPEEDUP_GOAL = 1.4
+"""CPU time of the peer over ours."""
+
+
+def lif(v_threshold: float = 1.0) -> neuron.LIFNode:
+    return neuron.LIFNode(
+        tau=2.0,
+        v_threshold=v_threshold,
+        surrogate_function=surrogate.Sigmoid(4.0),
+        detach_reset=True,
+        step_mode="m",
+    )
+
+
+def conv_bn(inputs: int, outputs: int, kernel: int, bias: bool) -> nn.Sequential:
+    return nn.Sequential(
+        layer.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=bias, step_mode="m"),
+        layer.BatchNorm2d(outputs, step_mode="m"),
+    )
+
+
+class PlainBlock(nn.Module):
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.first_lif = lif()
+        self.q, self.k, self.v = (nn.Sequential(*conv_bn(width, width, 1, False), lif()) for _ in range(3))
+        self.kv_lif = lif(0.5)
+        self.proj = conv_bn(width, width, 1, True)
+        self.fc1 = nn.Sequential(lif(), *conv_bn(width, hidden, 1, True))
+        self.fc2 = nn.Sequential(lif(), *conv_bn(hidden, width, 1, True))
+
+    def forward(self, x: Tensor) -> Tensor:
+        spikes = self.first_lif(x)
+        q, k, v = (part(spikes).flatten(3) for part in (self.q, self.k, self.v))
+        kv = self.kv_lif((k * v).sum(-1, keepdim=True))
+        x = x + self.proj((q * kv).view_as(x))
+        return x + self.fc2(self.fc1(x))
+
+
+class PlainTransformer(nn.Module):
+    """The Spike-Driven Transformer, spikingjelly's layers only."""
+
+    def __init__(self, config: NetworkConfig, in_channels: int, classes: int) -> None:
+        super().__init__()
+        channels = [in_channels] + [config.width // int(d) for d in config.stem.split("-")]
+        self.pooled = [flag == "1" for flag in config.pooling]
+        self.stages = nn.ModuleList(conv_bn(channels[i], channels[i + 1], 3, False) for i in range(4))
+        self.lifs = nn.ModuleList(lif() for _ in range(4))
+        self.pool = layer.MaxPool2d(3, stride=2, padding=1, step_mode="m")
+        self.position = conv_bn(config.width, config.width, 3, False)
+        self.blocks = nn.Sequential(
+            *(PlainBlock(config.width, config.mlp_ratio * config.width) for _ in range(config.depth))
+        )
+        self.head_lif = lif()
+        self.head = layer.Linear(config.width, classes, step_mode="m")
+
+    def forward(self, x: Tensor) -> Tensor:
+        functional.reset_net(self)
+        for index in range(3):
+            x = self.lifs[index](self.stages[index](x))
+            x = self.pool(x) if self.pooled[index] else x
+        x = self.stages[3](x)
+        x = self.pool(x) if self.pooled[3] else x
+        x = self.blocks(x + self.position(self.lifs[3](x)))
+        logits: Tensor = self.head(self.head_lif(x.flatten(3).mean(3)))
+        return logits
+
+
+def copy_weights(ours: SpikeDrivenTransformer, plain: PlainTransformer) -> None:
+    def pair(source: nn.Module, target: nn.Module, part: slice = slice(None)) -> None:
+        for mine, theirs in ((source.conv, target[-2]), (source.bn, target[-1])):
+            theirs.load_state_dict(
+                {key: value[part] if value.ndim else value for key, value in mine.state_dict().items()}
+            )
+
+    for source, target in zip(ours.stem.stages, plain.stages, strict=True):
+        pair(source, target)
+    pair(ours.stem.position, plain.position)
+    width = ours.config.width
+    for block, target in zip(ours.blocks, plain.blocks, strict=True):
+        for index, part in enumerate((target.q, target.k, target.v)):
+            pair(block.attention.qkv, part[:2], slice(index * width, (index + 1) * width))
+        pair(block.attention.proj, target.proj)
+        pair(block.mlp.fc1, target.fc1)
+        pair(block.mlp.fc2, target.fc2)
+    plain.head.load_state_dict(ours.head.state_dict())
+
+
+def difference(
+    ours: SpikeDrivenTransformer, plain: PlainTransformer, frames: Tensor, labels: Tensor
+) -> float:
+    """Largest difference of the losses and of the gradients of first and last layer, double precision."""
+    results = []
+    for model, first in ((ours, ours.stem.stages[0].conv), (plain, plain.stages[0][0])):
+        model.double().train()
+        loss = tet_loss(model(frames.double()), labels, weight=1e-3, mean=1.0)
+        loss.backward()
+        results.append((loss.detach(), first.weight.grad, model.head.weight.grad))
+        model.zero_grad()
+        model.float()
+    return max(float((mine - theirs).abs().max()) for mine, theirs in zip(*results, strict=True))
+
+
+def training_steps(model: nn.Module, frames: Tensor, labels: Tensor) -> Callable[[], None]:
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
+
+    def run() -> None:
+        model.train()
+        for _ in range(STEPS):
+            loss = tet_loss(model(frames), labels, weight=1e-3, mean=1.0)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+
+    return run
+
+
+def inference(model: nn.Module, frames: Tensor) -> Callable[[], None]:
+    @torch.no_grad()
+    def run() -> None:
+        model.eval()
+        for _ in range(STEPS):
+            model(frames)
+
+    return run
+
+
+def fastest(*sides: Callable[[], None]) -> list[float]:
+    """CPU milliseconds of one step of each side, its fastest round; the first round only warms up."""
+    best = [float("inf") for _ in sides]
+    for number in range(ROUNDS + 1):
+        for index, side in enumerate(sides):
+            start = time.process_time()
+            side()
+            spent = (time.process_time() - start) / STEPS * 1e3
+            if number:
+                best[index] = min(best[index], spent)
+    return best
+
+
+def goal(name: str, value: float, op: str, limit: float, peer: float | None) -> dict[str, Any]:
+    """One line of the report."""
+    met = value >= limit if op == ">=" else value <= limit
+    return {"name": name, "value": value, "op": op, "goal": limit, "met": met, "peer": peer}
+
+
+def measure() -> dict[str, Any]:
+    """The document that ``--json`` prints; the peer's figures are CPU milliseconds of one step."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    geometry = network_geometry(
+        NETWORK, in_channels=2, resolution=RESOLUTION, classes=CLASSES, timesteps=TIMESTEPS
+    )
+    ours = SpikeDrivenTransformer(NETWORK, geometry)
+    plain = PlainTransformer(NETWORK, 2, CLASSES)
+    copy_weights(ours, plain)
+    frames = (torch.rand(TIMESTEPS, BATCH, 2, RESOLUTION, RESOLUTION) < 0.1).float()
+    labels = torch.randint(0, CLASSES, (BATCH,))
+    apart = difference(ours, plain, frames, labels)
+    ours_ms, plain_ms = fastest(training_steps(ours, frames, labels), training_steps(plain, frames, labels))
+    ours_run_ms, plain_run_ms = fastest(inference(ours, frames), inference(plain, frames))
+    return {
+        "benchmark": "training",
+        "machine": {
+            "cpus": os.cpu_count(),
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "spikingjelly": version("spikingjelly"),
+            "threads": 1,
+        },
+        "goals": [
+            goal("difference", apart, "<=", DIFFERENCE_GOAL, None),
+            goal("training_speedup", plain_ms / ours_ms, ">=", SPEEDUP_GOAL, plain_ms),
+            goal("inference_speedup", plain_run_ms / ours_run_ms, ">=", SPEEDUP_GOAL, plain_run_ms),
+        ],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    document = measure()
+    if options.json:
+        print(json.dumps(document, indent=2))
+        return
+    for line in document["goals"]:
+        met = "met" if line["met"] else "NOT MET"
+        peer = "" if line["peer"] is None else f" (peer {line['peer']:.1f} CPU ms a step)"
+        print(f"{met}: {line['name']} {line['value']:.3g} {line['op']} {line['goal']:g}{peer}")
+
+
+if __name__ == "__main__":
+    main()
