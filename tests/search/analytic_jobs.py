@@ -1,17 +1,15 @@
-"""Jobs for the search's tests: figures from formulas, in microseconds, with the conflicts of the real ones."""
+"""Jobs for the tests of the search: figures from formulas, with the conflicts of the real ones."""
 
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from aster_dse.evaluation import Evaluation
 from aster_dse.search.driver import SearchSummary, open_study, run_search
-from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, NetworkResult, Outcome
+from aster_dse.search.protocol import EpochReport, NetworkJob, NetworkResult, Outcome
 from aster_dse.search.serial import SerialExecutor
 from aster_dse.space import Candidate, SearchSpace, WorkloadConfig, assign, parse_constraint
 from aster_dse.store import StudyReader, StudyStore
@@ -87,6 +85,7 @@ class AnalyticJobs:
     def __call__(
         self, job: NetworkJob, *, workload: Workload | None, on_epoch: Callable[[EpochReport], None] | None
     ) -> Outcome:
+        del workload  # formulas need no data
         self.jobs.append(job)
         key = job.candidate.training_key()
         if on_epoch is not None:
