@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aster_dse.cli.options import DEFAULT_STORAGE, Artifacts, Json, Storage, StudyName, artifacts_folder
-from aster_dse.cli.output import heading, number, print_json, print_table, stdout_kept_clean, table
+from aster_dse.cli.output import heading, number, print_json, print_table, say, stdout_kept_clean, table
 from aster_dse.errors import AsterError, InputError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def export(
     with StudyReader(storage) as reader, stdout_kept_clean():
         row = reader.study(study)
         points = chosen(reader, row, select)
-        print(f"{len(points)} configurations; testing them ...", file=sys.stderr, flush=True)
+        say(f"{len(points)} configurations; testing them ...")
         document = build_document(row, points, selection=select, test_score=_Tester(folder), path=output)
     text = render(document, (format or _format_of(output)).value)
     if output is None:
@@ -66,7 +66,7 @@ def export(
     write_atomically(output, text)
     untested = sum(point.test is None for point in document.points)
     missing = f"; {untested} without a test figure, their networks are not in {folder}" if untested else ""
-    print(f"wrote {len(points)} configurations to {output}{missing}", file=sys.stderr)
+    say(f"wrote {len(points)} configurations to {output}{missing}")
 
 
 def reproduce(
@@ -89,7 +89,7 @@ def reproduce(
         raise InputError("--point", f"{point}, but {file} has {len(document.points)}", "counted from 0")
     chosen = document.points[:points] if point is None else document.points[point : point + 1]
     networks = list(dict.fromkeys(entry.configuration.training_key() for entry in chosen))
-    print(f"{len(chosen)} configurations on {len(networks)} networks, trained anew ...", file=sys.stderr)
+    say(f"{len(chosen)} configurations on {len(networks)} networks, trained anew ...")
     with stdout_kept_clean(), tempfile.TemporaryDirectory(prefix="aster-reproduce-") as folder:
         from aster_dse.search.serial import SerialExecutor
 

@@ -23,6 +23,7 @@ __all__ = [
     "number",
     "print_json",
     "print_table",
+    "say",
     "stdout_kept_clean",
     "table",
 ]
@@ -60,6 +61,11 @@ def table(columns: Sequence[str], *, right: Sequence[str] = (), title: str | Non
 
 def print_table(rows: Table) -> None:
     console().print(rows)
+
+
+def say(text: str) -> None:
+    """A line on stderr: what goes on, never a result."""
+    print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager

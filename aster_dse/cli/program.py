@@ -10,7 +10,19 @@ from typing import cast
 import typer
 from typer.main import get_command
 
-from aster_dse.cli import database, doctor, export, front, hardware, search, serve, spaces, studies, trials
+from aster_dse.cli import (
+    database,
+    doctor,
+    export,
+    front,
+    hardware,
+    search,
+    serve,
+    spaces,
+    stop,
+    studies,
+    trials,
+)
 from aster_dse.errors import AsterError, UnreachableError
 
 __all__ = ["app", "run"]
@@ -42,7 +54,7 @@ hardware_app = _group("Ask the cost model of the accelerator.")
 database_app = _group("Look after the database.")
 
 _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
-    "Search": {"search": search.search, "resume": search.resume, "stop": search.stop},
+    "Search": {"search": search.search, "resume": search.resume, "stop": stop.stop},
     "Results": {
         "studies": studies.studies,
         "status": studies.status,

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aster_dse.cli.output import console, duration, number
+from aster_dse.cli.output import console, duration, number, say
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -59,7 +59,7 @@ def epoch_lines(label: Callable[[EpochReport], str]) -> Callable[[EpochReport], 
         now = time.monotonic()
         if now - last >= LINE_EVERY_S or report.epoch == report.epochs:
             last = now
-            _say(f"{label(report)}: epoch {report.epoch} of {report.epochs}, accuracy {report.accuracy:.3f}")
+            say(f"{label(report)}: epoch {report.epoch} of {report.epochs}, accuracy {report.accuracy:.3f}")
 
     return report
 
@@ -138,7 +138,7 @@ class _Lines:
 
     def _print(self, text: str) -> None:
         self._last = time.monotonic()
-        _say(f"[{clock(self._state.elapsed_s)}] {text}")
+        say(f"[{clock(self._state.elapsed_s)}] {text}")
 
 
 class _Bars:
@@ -177,7 +177,3 @@ def clock(seconds: float) -> str:
     whole = int(seconds)
     hours = f"{whole // 3600}:" if whole >= 3600 else ""
     return f"{hours}{whole % 3600 // 60:02d}:{whole % 60:02d}"
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

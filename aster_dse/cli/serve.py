@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from aster_dse.cli.options import DEFAULT_STORAGE, Storage
+from aster_dse.cli.output import say
 
 __all__ = ["dashboard"]
 
@@ -38,5 +38,5 @@ def dashboard(
             f"dashboard: {link}\n(the link signs in one browser, once; Ctrl-C ends the dashboard)", flush=True
         )
 
-    print("starting the dashboard ...", file=sys.stderr)
+    say("starting the dashboard ...")
     serve(storage, host=host, port=port, token=token, behind_proxy=behind_proxy, on_ready=ready)

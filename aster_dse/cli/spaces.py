@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aster_dse.cli.options import Json
 from aster_dse.cli.output import print_json, print_table, table
+from aster_dse.errors import InputError
 
-__all__ = ["check", "spaces"]
+if TYPE_CHECKING:
+    from aster_dse.space import SearchSpace
+
+__all__ = ["check", "check_workload", "spaces"]
 
 
 def spaces(json: Json = False) -> None:
@@ -49,6 +53,7 @@ def check(
     if file is None:
         raise typer.BadParameter("name a file, or ask for --schema", param_hint="'FILE'")
     space = load_space(file)
+    check_workload(space, file)
     if json:
         print_json(_facts(space))
         return
@@ -62,7 +67,25 @@ def check(
     print(f"objectives: {', '.join(space.objectives)}; constraints: {bounds}")
 
 
-def _facts(space: Any) -> dict[str, Any]:
+def check_workload(space: SearchSpace, source: str) -> None:
+    """Refuse a data set that does not exist before every trial fails for it.
+
+    Raises:
+        InputError: there is no such workload, or none of this size.
+    """
+    from aster_dse.space import WorkloadConfig
+    from aster_dse.workload import workload_shape
+
+    if any(parameter.group == "workload" for parameter in space.parameters):
+        return
+    fixed = {path: value for path, value in space.fixed.items() if path.startswith("workload.")}
+    try:
+        workload_shape(WorkloadConfig(**{path.partition(".")[2]: value for path, value in fixed.items()}))
+    except InputError as error:
+        raise InputError(f"{source}: {error.where}", error.problem, error.remedy) from None
+
+
+def _facts(space: SearchSpace) -> dict[str, Any]:
     size = space.size()
     return {
         "name": space.name,

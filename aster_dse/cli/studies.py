@@ -199,7 +199,7 @@ def _print_status(facts: dict[str, Any]) -> None:
         "configurations": f"{number(facts['evaluations'])}, {number(facts['feasible'])} meet the constraints",
         "front": f"{facts['front_size']} configurations, hypervolume {number(facts['hypervolume'])}",
         "best": ", ".join(f"{name} {number(value)}" for name, value in facts["best"].items()) or "-",
-        "pace": "-" if pace is None else f"{pace:.3g} trials per hour",
+        "pace": "-" if pace is None else f"{number(round(pace, 1))} trials per hour",
         "time left": "-" if facts["time_left_s"] is None else f"about {duration(facts['time_left_s'])}",
         "stored in": facts["storage"],
     }

@@ -1,0 +1,87 @@
+"""What a search ends with: the front, where it is stored, what to do next, and whether it was a success."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aster_dse.cli.front import print_points
+from aster_dse.cli.output import duration, number, print_json
+from aster_dse.errors import AsterError, InfeasibleError
+
+if TYPE_CHECKING:
+    from aster_dse.export import Point
+    from aster_dse.search.driver import SearchSummary
+    from aster_dse.store import StudyRow, StudyStore
+
+__all__ = ["conclude", "judge"]
+
+ROWS = 24
+"""Rows of the front that a search ends with; `aster-dse pareto` shows all."""
+
+
+def conclude(
+    store: StudyStore, study: StudyRow, summary: SearchSummary, *, artifacts: Path, where: str, json: bool
+) -> None:
+    """Print the outcome of a search.
+
+    Args:
+        where: the option that names the database in the commands to try next.
+    """
+    from aster_dse.export import study_front
+
+    points = study_front(store, study)
+    if json:
+        print_json(_document(summary, points))
+        return
+    failed = f", {summary.failed} failed" if summary.failed else ""
+    running = f", {summary.running} to be resumed" if summary.running else ""
+    print(
+        f"\n{study.name}: {summary.complete} trials complete{failed}{running}; {summary.trainings} networks "
+        f"trained, {summary.trainings_reused} found trained; {summary.evaluations:,} configurations "
+        f"({duration(summary.wall_s)}; ended because {summary.stopped})"
+    )
+    if points:
+        print(f"the front: {len(points)} configurations, hypervolume {number(summary.hypervolume)}")
+        print_points(points, study.objectives, most=ROWS)
+    print(f"\nstored in {store.url}, the networks in {artifacts}\nnext:")
+    for command in _next(study, summary, bool(points)):
+        print(f"  aster-dse {command}{where}")
+
+
+def judge(store: StudyStore, study: StudyRow, summary: SearchSummary) -> None:
+    """Say what a search that ran through did not find.
+
+    Raises:
+        AsterError: all trials failed.
+        InfeasibleError: nothing meets the constraints.
+    """
+    if summary.failed and not summary.complete:
+        first = next(trial for trial in store.trials(study.id) if trial.failure_reason)
+        raise AsterError(f"all {summary.failed} trials failed; the first: {first.failure_reason}")
+    if summary.complete and not store.counts(study.id).feasible:
+        raise InfeasibleError(
+            f"none of the {summary.evaluations} configurations meets {' and '.join(study.constraints)} "
+            f"(see the nearest: aster-dse pareto {shlex.quote(study.name)})"
+        )
+
+
+def _next(study: StudyRow, summary: SearchSummary, found: bool) -> list[str]:
+    """Three commands worth trying."""
+    name = shlex.quote(study.name)
+    more = f"resume {name} --trials {2 * max(1, summary.complete + summary.failed)}"
+    if found:
+        return ["dashboard", f"export {name} --select pareto -o {name}-front.yaml", more]
+    return [f"status {name}", f"pareto {name}" if summary.complete else f"trials {name}", more]
+
+
+def _document(summary: SearchSummary, points: list[Point]) -> dict[str, Any]:
+    facts = asdict(summary)
+    return {
+        "study": summary.study,
+        "trials": {name: facts.pop(name) for name in ("complete", "failed", "running")},
+        **{name: value for name, value in facts.items() if name != "study"},
+        "pareto": [point.as_dict() for point in points],
+    }

@@ -1,0 +1,143 @@
+"""One run of a search: the machines, the progress, the interrupts, and what it ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aster_dse.cli.interrupt import SearchInterruptedError, drained_by_signals
+from aster_dse.cli.output import say, stdout_kept_clean
+from aster_dse.errors import InputError
+
+if TYPE_CHECKING:
+    from aster_dse.search.driver import SearchSummary
+    from aster_dse.search.protocol import Executor
+    from aster_dse.space import SearchSpace
+    from aster_dse.store import StudyRow, StudyStore
+
+__all__ = ["Machines", "made_folder", "run"]
+
+
+@dataclass(frozen=True)
+class Machines:
+    """Where the trainings run."""
+
+    workers: int | None
+    address: str | None
+    gpus_per_worker: float | None
+
+
+def made_folder(folder: Path) -> Path:
+    """The artifacts folder, made before hours of training find out that it cannot be.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            "--artifacts", f"{folder} cannot be made: {error.strerror}", "name another"
+        ) from None
+    return folder
+
+
+def run(
+    store: StudyStore,
+    study: StudyRow,
+    space: SearchSpace,
+    machines: Machines,
+    *,
+    artifacts: Path,
+    timeout_s: float | None,
+    go_on: str,
+) -> tuple[SearchSummary, bool]:
+    """Search until the study has ``space.search.trials`` trials, with progress on stderr.
+
+    Args:
+        go_on: the command that resumes, for whoever interrupts.
+
+    Returns:
+        The summary, and whether the first Ctrl-C ended the search before its time.
+
+    Raises:
+        SearchInterruptedError: a second one stopped it at once.
+    """
+    target = space.search.trials
+    counts = store.counts(study.id)
+    done = counts.complete + counts.failed
+    begins = f"goes on from {done} trials" if counts.trials else "begins"
+    say(f"study {study.name} {begins}, {target} in all; stored in {store.url}, networks in {artifacts}")
+    with stdout_kept_clean(), drained_by_signals() as stopping:
+        from aster_dse.cli.progress import search_progress
+        from aster_dse.search.driver import run_search
+
+        try:
+            with (
+                _executor(machines, max(target - done, counts.running)) as executor,
+                search_progress(target, done) as observer,
+            ):
+                summary = run_search(
+                    store,
+                    study,
+                    space,
+                    executor,
+                    artifacts=artifacts,
+                    trials=target,
+                    timeout_s=timeout_s,
+                    observer=observer,
+                    stop=stopping,
+                )
+        except KeyboardInterrupt:
+            raise SearchInterruptedError(
+                f"stopped at once; finished trials are kept, the others go on from their last epoch: {go_on}"
+            ) from None
+        return summary, stopping.is_set() and summary.complete + summary.failed < target
+
+
+@contextmanager
+def _executor(machines: Machines, left: int) -> Iterator[Executor]:
+    """What runs the trainings; nothing is started where nothing is left to do."""
+    from aster_dse.search.serial import SerialExecutor
+
+    if machines.workers == 0 and machines.address is not None:
+        raise InputError("--workers", "0 trains in this process, not on a cluster", "drop it or --address")
+    executor: Executor
+    if machines.workers == 0 or left <= 0:
+        executor = SerialExecutor()
+        try:
+            yield executor
+        finally:
+            executor.close()
+        return
+    from aster_dse.cli.machine import cores, gpus
+    from workers.cluster import join, local_cluster
+
+    if machines.address is not None:
+        say(f"joining the cluster at {machines.address} ...")
+        cluster = join(machines.address)
+        share = machines.gpus_per_worker or 0.0
+        workers = machines.workers
+    else:
+        workers = machines.workers if machines.workers is not None else min(cores(), 4)
+        workers = max(1, min(workers, left))
+        say(f"starting Ray with {workers} workers on this machine ...")
+        found = gpus()
+        share = machines.gpus_per_worker if machines.gpus_per_worker is not None else _share(found, workers)
+        cluster = local_cluster(workers, gpus=found)
+    with cluster:
+        from workers.executor import RayExecutor
+
+        executor = RayExecutor(limit=workers, gpus_per_worker=share)
+        try:
+            yield executor
+        finally:
+            executor.close()
+
+
+def _share(gpus: int, workers: int) -> float:
+    """The part of a GPU that a worker reserves so that all workers find one."""
+    return 1.0 / -(-workers // gpus) if gpus else 0.0

@@ -1,0 +1,58 @@
+"""``aster-dse stop``: end a search that runs on this machine."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import socket
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aster_dse.cli.options import DEFAULT_STORAGE, Json, Storage, StudyName
+from aster_dse.cli.output import print_json
+from aster_dse.errors import NotFoundError
+
+__all__ = ["stop"]
+
+
+def stop(
+    study: StudyName,
+    now: Annotated[
+        bool, typer.Option("--now", help="Stop the running trials too; they go on from their last epoch.")
+    ] = False,
+    storage: Storage = DEFAULT_STORAGE,
+    json: Json = False,
+) -> None:
+    """End a search that runs on this machine: what runs is finished, nothing more is begun."""
+    from aster_dse.store import StudyReader
+
+    with StudyReader(storage) as reader:
+        holder = reader.lease_holder(reader.study(study).id)
+    if holder is None:
+        raise NotFoundError(f"study {study!r} is not being searched")
+    if holder.host != socket.gethostname() or not _is_ours(holder.pid):
+        raise NotFoundError(
+            f"study {study!r} is searched by process {holder.pid} on {holder.host}, out of reach from here "
+            "(run the same command there)"
+        )
+    os.kill(holder.pid, signal.SIGTERM if now else signal.SIGINT)
+    if json:
+        print_json({"study": study, "pid": holder.pid, "host": holder.host, "now": now})
+    else:
+        what = "stopping at once" if now else "finishing the trials that run"
+        print(f"{study}: process {holder.pid} is {what}; go on with: aster-dse resume {shlex.quote(study)}")
+
+
+def _is_ours(pid: int) -> bool:
+    """Whether the process is one of this program, as far as the system tells.
+
+    Another container may share the host's name but not its process numbers.
+    """
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return not Path("/proc").is_dir()
+    return b"aster" in words
