@@ -128,6 +128,8 @@ def _worker_environment(threads: int) -> dict[str, str]:
         "MKL_NUM_THREADS": count,
         "OPENBLAS_NUM_THREADS": count,
         "OMP_WAIT_POLICY": "PASSIVE",
+        # One heap: what a job's thread frees is there for the next job's, not kept in a heap of its own.
+        "MALLOC_ARENA_MAX": "1",
     }
 
 

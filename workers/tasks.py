@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import platform
 import signal
@@ -45,6 +46,8 @@ def stream_job(
             items.put(execute(run, job, workload, items.put, attempt=attempt))
         except BaseException as error:  # a SystemExit would end the thread silently, and the stream never
             items.put(failure(job, error, attempt=attempt))
+        finally:
+            _give_memory_back()
 
     threading.Thread(target=work, name=f"trial-{job.trial}", daemon=True).start()
     while True:
@@ -52,6 +55,15 @@ def stream_job(
         yield item
         if isinstance(item, NetworkResult | NetworkFailure):
             return
+
+
+def _give_memory_back() -> None:
+    """Return freed memory to the system, or networks of many sizes would make the worker's heap grow and grow."""
+    gc.collect()
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, musl has not
+        if trim is not None:
+            trim(0)
 
 
 def _die_with_node() -> None:

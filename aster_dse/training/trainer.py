@@ -77,7 +77,7 @@ def train(
     finished = _finished(folder / files.NETWORK_FILE, configuration, where)
     if finished is not None:
         return finished
-    with torch_threads(threads), torch.enable_grad():  # type: ignore[no-untyped-call]
+    with torch_threads(threads), torch.enable_grad():
         run = _Run(workload, network, training, where)
         run.restore(folder / files.EPOCH_FILE, configuration)
         resumed = len(run.history)
