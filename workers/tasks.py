@@ -58,7 +58,7 @@ def stream_job(
 
 
 def _give_memory_back() -> None:
-    """Return freed memory to the system, or networks of many sizes would make the worker's heap grow and grow."""
+    """Return freed memory to the system: networks of many sizes would make the heap grow and grow."""
     gc.collect()
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, musl has not
