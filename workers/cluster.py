@@ -96,7 +96,7 @@ def join(address: str, *, threads_per_worker: int = 1, timeout_s: float = 30.0) 
         raise InputError(
             "--address",
             f"{address!r} is not host:port",
-            "run on a machine of the cluster, or use `aster-dse submit`",
+            "run on a machine of the cluster, or send it there with `ray job submit`",
         )
     _probe(address, timeout_s)
     with _terminable() as keep_sigterm:

@@ -41,7 +41,7 @@ def conclude(
     print(
         f"\n{study.name}: {summary.complete} trials complete{failed}{running}; {summary.trainings} networks "
         f"trained, {summary.trainings_reused} found trained; {summary.evaluations:,} configurations "
-        f"({duration(summary.wall_s)}; ended because {summary.stopped})"
+        f"({duration(summary.wall_s)}; ended: {summary.stopped})"
     )
     if points:
         print(f"the front: {len(points)} configurations, hypervolume {number(summary.hypervolume)}")

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from aster_dse.errors import AsterError, InputError, NotFoundError
-from aster_dse.evaluation import METRICS
+from aster_dse.errors import InputError
 from aster_dse.search.history import past_trials
 from aster_dse.search.journal import Journal
+from aster_dse.search.outcomes import keep_file, problem_of, refused
 from aster_dse.search.protocol import (
     EpochReport,
     Executor,
@@ -26,6 +23,7 @@ from aster_dse.search.protocol import (
     Outcome,
 )
 from aster_dse.search.scheduler import Proposal, Scheduler
+from aster_dse.search.study import open_study
 from aster_dse.space import Candidate, SearchSpace
 
 if TYPE_CHECKING:
@@ -80,53 +78,6 @@ class SearchSummary:
     wall_s: float
     stopped: str
     """Why the run ended."""
-
-
-def open_study(
-    store: Journal, space: SearchSpace, name: str, *, extend: bool = False, code_version: str
-) -> StudyRow:
-    """The study of this name, created where there is none.
-
-    Args:
-        store: where it is or will be.
-        space: what it searches. Its seed and sampler are recorded when the study is created.
-        name: of the study.
-        extend: take over a changed space, if it only adds to the study's.
-        code_version: of the package that creates it.
-
-    Raises:
-        InputError: the study searches another space.
-    """
-    try:
-        study = store.study(name)
-    except NotFoundError:
-        return store.create_study(
-            name,
-            space=space.as_dict(),
-            space_hash=space.hash,
-            objectives=dict(space.objectives),
-            constraints=[str(bound) for bound in space.constraints],
-            seed=space.search.seed,
-            sampler=space.search.sampler,
-            code_version=code_version,
-        )
-    if study.space_hash == space.hash:
-        return study
-    known = SearchSpace.from_mapping(study.space, f"study {name}")
-    changes = "; ".join(space.difference(known))
-    if not space.extends(known):
-        raise InputError(
-            f"study {name}",
-            f"the space is another one: {changes}",
-            "give the study another name with --study",
-        )
-    if not extend:
-        raise InputError(
-            f"study {name}",
-            f"the space is another one: {changes}",
-            "it only adds, so --extend takes it over; or give the study another name with --study",
-        )
-    return store.update_space(study.id, space=space.as_dict(), space_hash=space.hash)
 
 
 def run_search(
@@ -299,8 +250,8 @@ class _Driver:
 
     def _end(self, outcome: Outcome) -> None:
         if isinstance(outcome, NetworkResult):
-            problem = _problem(outcome, self._scheduler.running(outcome.trial))
-            outcome = _refused(outcome, problem) if problem else self._finish(outcome)
+            problem = problem_of(outcome, self._scheduler.running(outcome.trial))
+            outcome = refused(outcome, problem) if problem else self._finish(outcome)
         if isinstance(outcome, NetworkFailure):
             self._store.fail_trial(self._study.id, outcome)
             self._scheduler.tell_failure(outcome.trial)
@@ -314,7 +265,7 @@ class _Driver:
 
     def _finish(self, result: NetworkResult) -> Outcome:
         for name, content in result.files.items():
-            _keep(self._artifacts / result.training_key, name, content)
+            keep_file(self._artifacts / result.training_key, name, content)
         told = self._scheduler.choose(result.evaluations)
         # Before the trial: hypervolumes of whatever is complete must refer to the same point after a crash.
         if self._study.reference_point is None:
@@ -324,7 +275,7 @@ class _Driver:
             self._store.finish_trial(self._study.id, result, told)
         except ValueError as error:
             # The store takes no figure that is not finite, wherever in the result it stands.
-            return _refused(result, " ".join(str(error).split()))
+            return refused(result, " ".join(str(error).split()))
         self._scheduler.tell(result.trial, result.evaluations, told)
         return result
 
@@ -338,51 +289,3 @@ class _Driver:
             hypervolume=self._scheduler.hypervolume,
             best=self._scheduler.best,
         )
-
-
-def _problem(result: NetworkResult, proposal: Proposal) -> str:
-    """Why a result is no answer to what was asked, or empty."""
-    if tuple(evaluation.assignment for evaluation in result.evaluations) != proposal.inner:
-        return "the evaluations are not those that were asked for"
-    for index, evaluation in enumerate(result.evaluations):
-        figures: Mapping[str, Any] = {**evaluation.metrics, "violation": evaluation.violation}
-        missing = [name for name in METRICS if name not in figures]
-        if missing:
-            return f"evaluation {index} has no {missing[0]}"
-        for name, value in figures.items():
-            if not math.isfinite(value):
-                return f"{name} of evaluation {index} is {value}"
-    return ""
-
-
-def _refused(result: NetworkResult, reason: str) -> NetworkFailure:
-    return NetworkFailure(
-        trial=result.trial,
-        training_key=result.training_key,
-        kind="error",
-        reason=reason,
-        node=result.node,
-        attempt=result.attempt,
-    )
-
-
-def _keep(folder: Path, name: str, content: bytes) -> None:
-    """Put a trained network's file where it belongs, unless it lies there: the worker may share this disk."""
-    path = folder / name
-    if Path(name).name != name:
-        raise AsterError(f"{name!r} is not the name of a file")
-    try:
-        if path.read_bytes() == content:
-            return
-    except FileNotFoundError:
-        folder.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

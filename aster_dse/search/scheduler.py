@@ -198,8 +198,8 @@ class Scheduler:
 
     @property
     def front_size(self) -> int:
-        """How many there are."""
-        return 0 if self._front is None else len(self._front.points)
+        """How many different trade-offs they are: equal figures count once."""
+        return 0 if self._front is None else len(np.unique(self._front.points, axis=0))
 
     @property
     def evaluations(self) -> int:

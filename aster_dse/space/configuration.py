@@ -94,7 +94,7 @@ class TrainingConfig(_Config):
     """Logit that `tet_lambda` pulls towards."""
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     """Share of the target spread over all classes."""
-    ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.95
     """Decay of the averaged weights per step; 0 keeps none."""
     surrogate: Literal["sigmoid", "triangle"] = "sigmoid"
     """Derivative that stands in for that of the spike."""
@@ -102,9 +102,9 @@ class TrainingConfig(_Config):
     """Steepness of the surrogate."""
     bn_momentum: Annotated[float, Field(gt=0.0, le=1.0)] = 0.2
     """Weight of the newest batch in the running statistics."""
-    bn_weight_init: Annotated[float, Field(gt=0.0, le=8.0)] = 1.0
+    bn_weight_init: Annotated[float, Field(gt=0.0, le=8.0)] = 2.0
     """Initial scale of batch normalisation."""
-    shift_pixels: Annotated[int, Field(ge=0, le=64)] = 0
+    shift_pixels: Annotated[int, Field(ge=0, le=64)] = 1
     """Augmentation: every training sample is moved by up to this many pixels, down and right."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of weights and of the order of samples."""
