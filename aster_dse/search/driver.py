@@ -285,7 +285,7 @@ class _Driver:
             failed=self._failed,
             target=self._target,
             evaluations=self._scheduler.evaluations,
-            front_size=self._scheduler.front_size,
+            front_size=len(self._scheduler.front),
             hypervolume=self._scheduler.hypervolume,
             best=self._scheduler.best,
         )

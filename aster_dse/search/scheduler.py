@@ -8,19 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aster_dse.evaluation import Evaluation
-from aster_dse.pareto import Front, greedy_gain_subset
+from aster_dse.search.findings import Findings, FrontPoint, first_reference
 from aster_dse.search.inner import InnerKey, InnerPoints
 from aster_dse.search.sampling import TrialSampler, seed_of
 from aster_dse.space import SearchSpace
 
-__all__ = ["FrontPoint", "PastTrial", "Proposal", "Scheduler"]
+__all__ = ["PastTrial", "Proposal", "Scheduler"]
 
 _REDRAWS = 20
-_LEAST_INFEASIBLE = 8
-"""Points near feasibility that breed inner points while none is feasible."""
 
 
 @dataclass(frozen=True)
@@ -45,17 +42,6 @@ class PastTrial:
     evaluations: tuple[Evaluation, ...] = ()
     """Empty where the trial failed."""
     told: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class FrontPoint:
-    """A feasible evaluation that no other one dominates."""
-
-    trial: int
-    index: int
-    assignment: dict[str, Any]
-    """Its inner knobs."""
-    metrics: dict[str, float]
 
 
 class Scheduler:
@@ -83,18 +69,11 @@ class Scheduler:
         self._inner_count = inner
         self._sampler = TrialSampler(space, seed=seed, sampler=sampler)
         self._inner = InnerPoints(space, seed=seed)
-        self._signs = np.array([-1.0 if goal == "max" else 1.0 for goal in space.objectives.values()])
         self._assignments: dict[int, dict[str, Any]] = {}
         self._running: dict[int, Proposal] = {}
         self._taken: dict[tuple[Any, ...], set[InnerKey]] = {}
-        self._reference: dict[str, float] | None = None
-        self._front: Front | None = None
-        self._inserted: list[FrontPoint] = []
-        self._least_infeasible: list[tuple[float, int, int, dict[str, Any]]] = []
+        self._findings = None if reference is None else Findings(space.objectives, reference)
         self._evaluations = 0
-        self._best: dict[str, float] = {}
-        if reference is not None:
-            self._fix_reference(reference)
 
     # --- asking and telling
 
@@ -138,9 +117,7 @@ class Scheduler:
             Indices in the order to learn from: the proposed one, then those feasible ones that gain most
             hypervolume together, or, as long as the study has no feasible one, the least infeasible.
         """
-        if self._reference is None:
-            self._fix_reference(self._first_reference(evaluations))
-        return self._worth_telling(evaluations)
+        return self._known(evaluations).worth_telling(evaluations, self._sampler.patience)
 
     def tell(self, number: int, evaluations: Sequence[Evaluation], told: Sequence[int]) -> None:
         """Learn the outcome of a trial, with what :meth:`choose` chose of it."""
@@ -165,8 +142,6 @@ class Scheduler:
             )
         for trial in trials:
             if trial.evaluations:
-                if self._reference is None:
-                    self._fix_reference(self._first_reference(trial.evaluations))
                 self._absorb(trial.number, trial.assignment, trial.evaluations, trial.told)
         for trial in sorted(trials, key=lambda past: past.number):
             if trial.running:
@@ -177,29 +152,18 @@ class Scheduler:
 
     @property
     def reference(self) -> dict[str, float] | None:
-        """Reference point of the hypervolume, by objective; None until a trial was told.
-
-        Twice the greatest value among the first trial's evaluations where an objective is minimised, 0 where
-        it is maximised.
-        """
-        return self._reference
+        """Reference point of the hypervolume, by objective; None until the first trial fixed it."""
+        return None if self._findings is None else self._findings.reference
 
     @property
     def hypervolume(self) -> float:
         """Of all feasible evaluations, up to the reference point."""
-        return 0.0 if self._front is None else self._front.hypervolume
+        return 0.0 if self._findings is None else self._findings.hypervolume
 
     @property
     def front(self) -> list[FrontPoint]:
         """The feasible evaluations that are not dominated, in the order of their trials' outcomes."""
-        if self._front is None:
-            return []
-        return [self._inserted[index] for index in np.flatnonzero(self._front.mask)]
-
-    @property
-    def front_size(self) -> int:
-        """How many different trade-offs they are: equal figures count once."""
-        return 0 if self._front is None else len(np.unique(self._front.points, axis=0))
+        return [] if self._findings is None else self._findings.front
 
     @property
     def evaluations(self) -> int:
@@ -209,7 +173,7 @@ class Scheduler:
     @property
     def best(self) -> dict[str, float]:
         """Best feasible value of each objective; empty while nothing is feasible."""
-        return dict(self._best)
+        return {} if self._findings is None else dict(self._findings.best)
 
     @property
     def next_number(self) -> int:
@@ -232,13 +196,8 @@ class Scheduler:
                 taken |= {self._inner.key(point) for point in other.inner}
         if proposed_is_own:
             taken.discard(self._inner.key(assignment))
-        return self._inner.generate(
-            number, assignment, self._inner_count, parents=self._parents(), taken=taken
-        )
-
-    def _parents(self) -> list[dict[str, Any]]:
-        front = self.front
-        return [point.assignment for point in front] or [entry[-1] for entry in self._least_infeasible]
+        parents = [] if self._findings is None else self._findings.parents
+        return self._inner.generate(number, assignment, self._inner_count, parents=parents, taken=taken)
 
     def _redraws(self, number: int) -> Iterator[dict[str, Any]]:
         """Random configurations, for when the proposed network has no new point left."""
@@ -268,34 +227,12 @@ class Scheduler:
 
     # --- outcomes
 
-    def _first_reference(self, evaluations: Sequence[Evaluation]) -> dict[str, float]:
-        reference = {}
-        for name, goal in self._space.objectives.items():
-            greatest = max(evaluation.metrics[name] for evaluation in evaluations)
-            reference[name] = 0.0 if goal == "max" else 2.0 * greatest if greatest > 0.0 else 1.0
-        return reference
-
-    def _fix_reference(self, reference: Mapping[str, float]) -> None:
-        self._reference = {name: float(reference[name]) for name in self._space.objectives}
-        self._front = Front(self._signs * np.array(list(self._reference.values())))
-
-    def _minimised(self, evaluations: Sequence[Evaluation]) -> NDArray[np.float64]:
-        rows = [[evaluation.metrics[name] for name in self._space.objectives] for evaluation in evaluations]
-        return self._signs * np.array(rows, dtype=np.float64)
-
-    def _worth_telling(self, evaluations: Sequence[Evaluation]) -> tuple[int, ...]:
-        assert self._front is not None
-        points = self._minimised(evaluations)
-        feasible = [index for index, evaluation in enumerate(evaluations) if evaluation.feasible]
-        others = [index for index in feasible if index != 0]
-        if not feasible and self.front_size == 0:
-            least = min(range(len(evaluations)), key=lambda index: (evaluations[index].violation, index))
-            return (0,) if least == 0 else (0, least)
-        present = self._front.points
-        if 0 in feasible:
-            present = np.concatenate([present, points[:1]])
-        chosen, _ = greedy_gain_subset(points[others], present, self._front.reference, self._sampler.patience)
-        return (0, *(others[place] for place in chosen.tolist()))
+    def _known(self, evaluations: Sequence[Evaluation]) -> Findings:
+        if self._findings is None:
+            self._findings = Findings(
+                self._space.objectives, first_reference(self._space.objectives, evaluations)
+            )
+        return self._findings
 
     def _absorb(
         self,
@@ -304,6 +241,7 @@ class Scheduler:
         evaluations: Sequence[Evaluation],
         told: Sequence[int],
     ) -> None:
+        findings = self._known(evaluations)
         for index in told:
             known = {**assignment, **evaluations[index].assignment}
             self._sampler.learn(number, known, evaluations[index].metrics)
@@ -311,25 +249,4 @@ class Scheduler:
             self._inner.key(evaluation.assignment) for evaluation in evaluations
         )
         self._evaluations += len(evaluations)
-        for index, (point, evaluation) in enumerate(
-            zip(self._minimised(evaluations), evaluations, strict=True)
-        ):
-            if evaluation.feasible:
-                self._insert(point, FrontPoint(number, index, evaluation.assignment, evaluation.metrics))
-            elif not self._inserted:
-                self._least_infeasible.append((evaluation.violation, number, index, evaluation.assignment))
-        self._least_infeasible = sorted(self._least_infeasible, key=lambda entry: entry[:3])[
-            :_LEAST_INFEASIBLE
-        ]
-
-    def _insert(self, point: NDArray[np.float64], found: FrontPoint) -> None:
-        assert self._front is not None
-        for name, goal in self._space.objectives.items():
-            better = max if goal == "max" else min
-            value = found.metrics[name]
-            self._best[name] = better(self._best.get(name, value), value)
-        present = self._front.points
-        dominated = (present <= point).all(axis=1) & (present < point).any(axis=1)
-        if not dominated.any():
-            self._front.insert(point)
-            self._inserted.append(found)
+        findings.add(number, evaluations)

@@ -242,7 +242,6 @@ def test_front_and_hypervolume_are_those_of_all_feasible_evaluations(objectives:
     assert [(point.trial, point.index) for point in run.scheduler.front] == front
     volume = hypervolume(points, _minimised_reference(run.scheduler))
     assert run.scheduler.hypervolume == pytest.approx(volume, rel=1e-12)
-    assert run.scheduler.front_size == len(front)
 
 
 def test_while_nothing_is_feasible_the_least_infeasible_is_told() -> None:

@@ -1,0 +1,66 @@
+"""What an executor hands back, judged before anything learns from it."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aster_dse.errors import AsterError
+from aster_dse.evaluation import METRICS
+from aster_dse.search.protocol import NetworkFailure, NetworkResult
+from aster_dse.search.scheduler import Proposal
+
+__all__ = ["keep_file", "problem_of", "refused"]
+
+
+def problem_of(result: NetworkResult, proposal: Proposal) -> str:
+    """Why a result is no answer to what was asked; empty where it is one."""
+    if tuple(evaluation.assignment for evaluation in result.evaluations) != proposal.inner:
+        return "the evaluations are not those that were asked for"
+    for index, evaluation in enumerate(result.evaluations):
+        figures: Mapping[str, Any] = {**evaluation.metrics, "violation": evaluation.violation}
+        missing = [name for name in METRICS if name not in figures]
+        if missing:
+            return f"evaluation {index} has no {missing[0]}"
+        for name, value in figures.items():
+            if not math.isfinite(value):
+                return f"{name} of evaluation {index} is {value}"
+    return ""
+
+
+def refused(result: NetworkResult, reason: str) -> NetworkFailure:
+    """The failure that a result amounts to."""
+    return NetworkFailure(
+        trial=result.trial,
+        training_key=result.training_key,
+        kind="error",
+        reason=reason,
+        node=result.node,
+        attempt=result.attempt,
+    )
+
+
+def keep_file(folder: Path, name: str, content: bytes) -> None:
+    """Put a trained network's file where it belongs, unless it lies there: the worker may share this disk."""
+    path = folder / name
+    if Path(name).name != name:
+        raise AsterError(f"{name!r} is not the name of a file")
+    try:
+        if path.read_bytes() == content:
+            return
+    except FileNotFoundError:
+        folder.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
