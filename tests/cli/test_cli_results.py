@@ -1,0 +1,182 @@
+"""Looking at what a search found."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from command_line import PROGRAM, Home, Ran, aster
+
+from aster_dse.space import METRICS
+
+
+def test_studies_lists_counts_and_objectives(searched: Home) -> None:
+    (study,) = searched.aster("studies", "--json").document
+    assert study["study"] == "s"
+    assert study["objectives"] == {"accuracy": "max", "energy_uj": "min", "area_mm2": "min"}
+    assert study["trials"] == {"complete": 2, "failed": 0, "running": 0}
+    assert "accuracy, energy_uj, area_mm2" in searched.aster("studies").out
+
+
+def test_status_agrees_with_the_search(searched: Home, first_search: tuple[Home, Ran]) -> None:
+    document = first_search[1].document
+    status = searched.aster("status", "s", "--json").document
+    assert status["hypervolume"] == pytest.approx(document["hypervolume"], rel=1e-12)
+    assert status["front_size"] == len(document["pareto"])
+    best = max(point["metrics"]["accuracy"] for point in document["pareto"])
+    assert status["best"]["accuracy"] == best
+    assert (status["driver"], status["time_left_s"], status["failures"]) == (None, None, [])
+    assert "2 of 2 ended" in searched.aster("status", "s").out
+
+
+def test_failures_are_told_with_their_reasons(home: Home) -> None:
+    home.search("--set", "workload.name={choices: [nope, nada]}")
+    failures = home.aster("status", "tiny", "--json").document["failures"]
+    assert [failure["kind"] for failure in failures] == ["input", "input"]
+    assert "there is no workload" in failures[0]["reason"]
+    assert failures[0]["reason"] in home.aster("status", "tiny").out
+    rows = home.aster("trials", "tiny", "--state", "failed", "--limit", 1, "--json").document
+    assert [row["trial"] for row in rows] == [1]
+    shown = home.aster("show", "tiny", 1, "--json").document
+    assert shown["failure"]["reason"] == rows[0]["failure"]["reason"]
+    assert shown["attempts"][0]["state"] == "failed"
+    assert home.aster("show", "tiny", 1).code == 0
+
+
+def test_trials_by_state(searched: Home) -> None:
+    rows = searched.aster("trials", "s", "--json").document
+    assert [(row["trial"], row["state"], row["evaluations"]) for row in rows] == [
+        (0, "complete", 8),
+        (1, "complete", 8),
+    ]
+    assert searched.aster("trials", "s", "--state", "failed", "--json").document == []
+    assert "complete" in searched.aster("trials", "s").out
+
+
+def test_show_has_everything_and_it_adds_up(searched: Home) -> None:
+    shown = searched.aster("show", "s", 0, "--json").document
+    assert set(shown["metrics"]) == set(METRICS)
+    assert set(shown["objectives"]) == {"accuracy", "energy_uj", "area_mm2"}
+    assert shown["constraints"] == [
+        {"expression": "area_mm2 <= 50", "value": shown["metrics"]["area_mm2"], "violation": 0.0}
+    ]
+    cost = shown["breakdown"]
+    for part in ("energy_pj_by_component", "energy_pj_by_layer"):
+        assert sum(cost[part].values()) * 1e-6 == pytest.approx(shown["metrics"]["energy_uj"], rel=1e-9)
+    assert sum(shown["exit_histogram"]) == pytest.approx(1.0)
+    assert all(len(rates) == 2 for rates in shown["firing_rate"].values())
+    assert [attempt["state"] for attempt in shown["attempts"]] == ["complete"]
+    assert len(shown["training"]["history"]) == 2
+    assert {file["kind"] for file in shown["artifacts"]} >= {"checkpoint", "trace"}
+
+
+def test_layers_are_shown_in_the_order_in_which_they_run(searched: Home) -> None:
+    layers = list(searched.aster("show", "s", 0, "--json").document["breakdown"]["energy_pj_by_layer"])
+    some = ["stem.0", "stem.3", "block.0.q", "block.0.sdsa", "block.0.fc1", "head"]
+    assert [layer for layer in layers if layer in some] == some
+
+
+def test_show_takes_any_configuration_of_the_trial(searched: Home) -> None:
+    shown = searched.aster("show", "s", 0, "--index", 3, "--json").document
+    assert (shown["trial"], shown["index"]) == (0, 3)
+    text = searched.aster("show", "s", 0, "--index", 3).out
+    assert "trial 0, configuration 3" in text
+    assert "energy by component" in text
+
+
+def test_pareto_is_not_dominated_and_best_accuracy_comes_first(searched: Home) -> None:
+    points = searched.aster("pareto", "s", "--json").document
+    found = [point["metrics"] for point in points]
+    figures = [(-figure["accuracy"], figure["energy_uj"], figure["area_mm2"]) for figure in found]
+    assert figures == sorted(figures)
+    for one in figures:
+        others = [other for other in figures if other != one]
+        assert not any(all(a <= b for a, b in zip(other, one, strict=True)) for other in others)
+
+
+def test_pareto_by_other_metrics(searched: Home) -> None:
+    (fastest,) = searched.aster("pareto", "s", "--objectives", "latency_us", "--json").document
+    everything = [
+        searched.aster("show", "s", trial, "--index", index, "--json").document["metrics"]["latency_us"]
+        for trial in (0, 1)
+        for index in range(8)
+    ]
+    assert fastest["metrics"]["latency_us"] == min(everything)
+    ran = searched.aster("pareto", "s", "--objectives", "latency")
+    assert (ran.code, "did you mean latency_us?" in ran.complaint) == (2, True)
+
+
+def test_tables_are_not_cut_where_there_is_no_terminal(searched: Home) -> None:
+    ran = searched.aster("pareto", "s")
+    assert "energy" in ran.out
+    assert "…" not in ran.out
+
+
+def test_a_closed_pipe_is_no_traceback(searched: Home) -> None:
+    command = f"'{PROGRAM}' show s 0 --json | head -n 1"
+    environment = {**os.environ, "ASTER_DSE_STORAGE": searched.storage}
+    ran = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True, check=True)
+    assert (ran.stdout, ran.stderr) == ("{\n", "")
+
+
+def test_delete_asks_first(continued: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", StringIO(""))
+    assert continued.aster("delete", "s").code == 1
+    assert len(continued.aster("studies", "--json").document) == 1
+    deleted = continued.aster("delete", "s", "--yes", "--json").document
+    assert len(deleted["unused_networks"]) == 2
+    assert continued.aster("studies", "--json").document == []
+
+
+def test_upgrade_makes_the_tables(tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path}/new.db"
+    assert aster("db", "upgrade", "--storage", storage, "--json").document == {"revision": "0001"}
+    assert aster("studies", "--storage", storage, "--json").document == []
+
+
+def test_spaces_that_ship_are_listed_and_checked() -> None:
+    listed = aster("spaces", "--json").document
+    assert {space["space"] for space in listed} == {"digits", "digits_dvs"}
+    checked = aster("space", "check", "digits_dvs", "--json").document
+    assert checked["networks"] is None
+    assert "policy.exit_threshold" in checked["searched"]
+    assert "network.width" in aster("space", "check", "digits_dvs").out
+    assert aster("space", "check", "--schema").document["title"] == "aster-dse search space"
+
+
+def test_doctor_finds_this_machine_fit(searched: Home) -> None:
+    checks = searched.aster("doctor", "--json").document
+    assert all(set(check) == {"check", "ok", "detail", "hint"} for check in checks)
+    assert {"python", "torch", "ray import", "storage", "artifacts folder", "disk"} <= {
+        check["check"] for check in checks
+    }
+    assert all(check["hint"] for check in checks if not check["ok"])
+
+
+def test_hardware_estimate_adds_up() -> None:
+    ran = aster(
+        "hardware", "estimate", "--network", "sdt-2-256-cifar", "--firing-rate", 0.1, "--json"
+    ).document
+    total_pj = ran["energy_uj"] * 1e6
+    assert sum(ran["by_component"]["energy_pj"].values()) == pytest.approx(total_pj, rel=1e-9)
+    assert sum(layer["energy_pj"] for layer in ran["by_layer"]) == pytest.approx(total_pj, rel=1e-9)
+    assert sum(ran["by_component"]["area_um2"].values()) * 1e-6 == pytest.approx(ran["area_mm2"], rel=1e-9)
+
+
+def test_hardware_estimate_takes_knobs_files_and_rates(tmp_path: Path) -> None:
+    def energy(*words: object) -> float:
+        value: float = aster("hardware", "estimate", *words, "--json").document["energy_uj"]
+        return value
+
+    file = tmp_path / "chip.yaml"
+    file.write_text("adc_levels: 256\n", encoding="utf-8")
+    assert energy("--hardware", file) > energy()
+    assert energy("--hardware", file, "--set", "hardware.adc_levels=32") == energy()
+    assert energy("--firing-rate", 0.05) < energy("--firing-rate", 0.2)
+    assert energy("--set", "network.width=64") > energy()
+    assert "adc" in aster("hardware", "estimate").out
+    file.write_text("adc_level: 256\n", encoding="utf-8")
+    assert "adc_levels" in aster("hardware", "estimate", "--hardware", file).complaint
