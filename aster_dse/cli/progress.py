@@ -38,15 +38,18 @@ def search_progress(target: int, done: int) -> Iterator[Observer]:
         yield _Lines(state)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
+    # In a narrow window the facts are cut, not the bars.
+    rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
+        BarColumn(bar_width=16),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[facts]}"),
+        TextColumn("{task.fields[facts]}", table_column=rest),
     )
-    with Progress(*columns, console=console(stderr=True), transient=True) as bars:
+    with Progress(*columns, console=console(stderr=True), transient=True, expand=True) as bars:
         yield _Bars(state, bars)
 
 
@@ -90,7 +93,8 @@ class _State:
         return self.elapsed_s / worked * max(0.0, self.target - self.before - worked)
 
     def left(self) -> str:
-        return "" if self.left_s is None else f", about {duration(self.left_s)} left"
+        """In words; empty at the end, and while there is no pace."""
+        return f"about {duration(self.left_s)} left" if self.left_s and self.done < self.target else ""
 
 
 def _ended(outcome: Outcome) -> str:
@@ -125,20 +129,21 @@ class _Lines:
         if time.monotonic() - self._last >= LINE_EVERY_S:
             self._print(
                 f"trial {report.trial}: epoch {report.epoch} of {report.epochs}, "
-                f"accuracy {report.accuracy:.3f}{self._state.left()}"
+                f"accuracy {report.accuracy:.3f}",
+                self._state.left(),
             )
 
     def trial_ended(self, outcome: Outcome, progress: Progress) -> None:
         self._state.running.pop(outcome.trial, None)
         self._state.done = progress.complete + progress.failed
         self._print(
-            f"{_ended(outcome)} | {self._state.done} of {progress.target} trials, {_facts(progress)}"
-            f"{self._state.left()}"
+            f"{_ended(outcome)} | {self._state.done} of {progress.target} trials, {_facts(progress)}",
+            self._state.left(),
         )
 
-    def _print(self, text: str) -> None:
+    def _print(self, *facts: str) -> None:
         self._last = time.monotonic()
-        say(f"[{clock(self._state.elapsed_s)}] {text}")
+        say(f"[{clock(self._state.elapsed_s)}] {_joined(*facts)}")
 
 
 class _Bars:
@@ -160,7 +165,7 @@ class _Bars:
         if report.trial in self._tasks:
             facts = f"accuracy {report.accuracy:.3f}"
             self._bars.update(self._tasks[report.trial], completed=report.epoch, facts=facts)
-        self._bars.update(self._all, facts=self._known + self._state.left())
+        self._bars.update(self._all, facts=_joined(self._state.left(), self._known))
 
     def trial_ended(self, outcome: Outcome, progress: Progress) -> None:
         self._state.running.pop(outcome.trial, None)
@@ -168,8 +173,14 @@ class _Bars:
         if outcome.trial in self._tasks:
             self._bars.remove_task(self._tasks.pop(outcome.trial))
         self._known = _facts(progress)
-        self._bars.update(self._all, completed=self._state.done, facts=self._known + self._state.left())
+        self._bars.update(
+            self._all, completed=self._state.done, facts=_joined(self._state.left(), self._known)
+        )
         self._bars.console.print(_ended(outcome))
+
+
+def _joined(*facts: str) -> str:
+    return ", ".join(fact for fact in facts if fact)
 
 
 def clock(seconds: float) -> str:

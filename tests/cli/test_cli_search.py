@@ -6,7 +6,7 @@ import os
 import signal
 
 import pytest
-from command_line import Home, Ran, start
+from command_line import Home, Ran, aster, start
 
 from aster_dse.store import StudyStore
 
@@ -166,6 +166,16 @@ def test_stop_now_ends_it_at_once_and_loses_nothing(home: Home) -> None:
     resumed = home.aster("resume", "tiny", "--trials", 2, "--workers", 0, "--json").document
     assert resumed["trials"] == {"complete": 2, "failed": 0, "running": 0}
     assert home.aster("stop", "tiny").code == 3
+
+
+def test_postgresql_gives_the_same_study(
+    home: Home, first_search: tuple[Home, Ran], postgres_url: str
+) -> None:
+    words = ("--study", "s", "--workers", 0, "--artifacts", home.folder / "networks", "--json")
+    ran = aster("search", home.space, *words, "--storage", postgres_url)
+    assert ran.code == 0
+    assert {**ran.document, "wall_s": 0} == {**first_search[1].document, "wall_s": 0}
+    assert "***@" in ran.err
 
 
 @pytest.mark.ray
