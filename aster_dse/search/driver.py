@@ -45,7 +45,7 @@ class Progress:
     """Trials that the study shall have."""
     evaluations: int
     front_size: int
-    """Feasible evaluations that no other one dominates."""
+    """Trade-offs on the front: feasible, not dominated; equal figures count once."""
     hypervolume: float
     best: dict[str, float]
     """Best feasible value by objective; empty while nothing is feasible."""
@@ -285,7 +285,9 @@ class _Driver:
             failed=self._failed,
             target=self._target,
             evaluations=self._scheduler.evaluations,
-            front_size=len(self._scheduler.front),
+            front_size=len(
+                {tuple(p.metrics[name] for name in self._space.objectives) for p in self._scheduler.front}
+            ),
             hypervolume=self._scheduler.hypervolume,
             best=self._scheduler.best,
         )

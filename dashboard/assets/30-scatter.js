@@ -2,7 +2,6 @@
 (function () {
   "use strict";
   const aster = (window.aster = window.aster || {});
-  const MANY = 1000; // Points beyond which SVG is slower than WebGL.
 
   aster.visibleRows = function (table, options) {
     const rows = [];
@@ -79,7 +78,8 @@
     for (const row of rows) {
       groups[table.front.has(row) ? "front" : table.feasible(row) ? "dominated" : "infeasible"].push(row);
     }
-    const type = rows.length > MANY ? "scattergl" : "scatter";
+    // Not scattergl: it compiles its drawing at run time, which the page's security policy forbids.
+    const type = "scatter";
     const fade = state.options.includes("fade");
     const colored = state.color && table.has(state.color);
     const pick = (name, set) => set.map((row) => table.cell(name, row));

@@ -6,7 +6,7 @@
   aster.breakdownFigure = function (breakdown) {
     const p = aster.palette();
     const stacked = breakdown.series.length > 1;
-    const legendRows = stacked ? Math.ceil(breakdown.series.length / 3) : 0;
+    const legendRows = stacked ? Math.ceil(breakdown.series.length / 2) : 0;
     const traces = breakdown.series.map((series, i) => ({
       type: "bar", orientation: "h", name: series.name, y: breakdown.rows, x: series.values,
       marker: { color: p.series[i % p.series.length], line: { width: 0.5, color: p.surface } },
@@ -20,7 +20,7 @@
         xaxis: { title: { text: `${breakdown.word} (${breakdown.unit})` }, rangemode: "tozero" },
         yaxis: { autorange: "reversed", tickfont: { size: 11 }, ticks: "", showgrid: false, dtick: 1 },
         legend: { orientation: "h", x: 0, xref: "container", xanchor: "left", y: 1, yref: "container", yanchor: "top",
-                  entrywidth: 0.3, entrywidthmode: "fraction", font: { size: 11 }, traceorder: "normal" },
+                  entrywidth: 0.46, entrywidthmode: "fraction", font: { size: 11 }, traceorder: "normal" },
       }),
     };
   };

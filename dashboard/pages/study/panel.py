@@ -106,7 +106,7 @@ def _figure(heading: str, name: str, data: dict[str, Any] | None, height: int) -
 
 
 def _breakdown(part: Breakdown) -> html.Section | None:
-    legend = 18 * ceil(len(part.series) / 3) + 8 if len(part.series) > 1 else 0
+    legend = 18 * ceil(len(part.series) / 2) + 8 if len(part.series) > 1 else 0
     return _figure(part.heading, part.name, part.as_dict(), 66 + legend + max(60, 17 * len(part.rows)))
 
 
