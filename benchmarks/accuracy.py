@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import platform
 import statistics
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from aster_dse.evaluation.interval import wilson_interval
 from aster_dse.space import NetworkConfig, TrainingConfig, WorkloadConfig
 from aster_dse.training import predict_logits, train
 from aster_dse.training.trained import Feed
@@ -43,13 +43,6 @@ CASES = {
 """Workload, network, recipe, and the figures to reach: test accuracy and CPU seconds of one training."""
 
 
-def wilson(share: float, samples: int, z: float = 1.96) -> tuple[float, float]:
-    """95 % interval of a share counted on so many samples."""
-    centre = (share + z * z / (2 * samples)) / (1 + z * z / samples)
-    half = z / (1 + z * z / samples) * math.sqrt(share * (1 - share) / samples + (z / (2 * samples)) ** 2)
-    return centre - half, centre + half
-
-
 def measure(seeds: int) -> dict[str, Any]:
     """The document that ``--json`` prints."""
     goals: list[dict[str, Any]] = []
@@ -69,7 +62,7 @@ def measure(seeds: int) -> dict[str, Any]:
             spent.append(trained.cpu_s)
             parameters = trained.parameters
         mean = statistics.fmean(found)
-        low, high = wilson(mean, len(labels))
+        low, high = wilson_interval(mean, len(labels))
         rows.append(
             {
                 "network": name,

@@ -6,7 +6,6 @@ and ``epoch.safetensors`` while it trains. A job that is run again finds what is
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from aster_dse.activity.files import TRACE_FILE, load_trace, save_trace
 from aster_dse.activity.record import record_trace
 from aster_dse.errors import InputError, NotFoundError
 from aster_dse.evaluation.evaluate import evaluate
+from aster_dse.evaluation.interval import wilson_interval
 from aster_dse.policy import exits, skipped_blocks
 from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, NetworkResult, Outcome
 from aster_dse.space import Candidate, parse_constraint
@@ -153,18 +153,8 @@ def test_score(candidate: Candidate, *, artifacts: Path) -> TestScore | None:
         feed = Feed(workload.test, workload, next(trained.model.parameters()).device)
         logits = predict_logits(trained.model, feed, skipped=skipped)
     left = exits(logits[:, :steps], policy.exit_threshold, metric=policy.exit_metric)
-    correct = int((left.predictions == workload.test.labels).sum())
-    low, high = _wilson(correct, len(feed))
-    return TestScore(correct / len(feed), low, high, len(feed))
+    accuracy = float((left.predictions == workload.test.labels).mean())
+    return TestScore(accuracy, *wilson_interval(accuracy, len(feed)), len(feed))
 
 
 test_score.__test__ = False  # type: ignore[attr-defined]
-
-
-def _wilson(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
-    """Score interval of a share (Wilson, JASA 1927); ``z`` of 95 % by default."""
-    share = successes / trials
-    scale = 1.0 + z * z / trials
-    middle = (share + z * z / (2 * trials)) / scale
-    half = z / scale * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    return max(0.0, middle - half), min(1.0, middle + half)

@@ -21,7 +21,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class NetworkJob:
-    """One trial's work: make sure the network is trained and traced, then score inner configurations on it."""
+    """One trial's work: have the network trained and traced, then score inner configurations on it."""
 
     study: str
     trial: int
@@ -55,7 +55,10 @@ class NetworkResult:
 
 @dataclass(frozen=True)
 class NetworkFailure:
-    """A failed trial, with its reason. ``kind`` is one of ``diverged``, ``input``, ``memory``, ``worker``, ``error``."""
+    """A failed trial, with its reason.
+
+    ``kind`` is one of ``diverged``, ``input``, ``memory``, ``worker``, ``error``.
+    """
 
     trial: int
     training_key: str
@@ -93,8 +96,8 @@ class Executor(Protocol):
     def wait(self, on_epoch: Callable[[EpochReport], None] | None = None) -> Outcome:
         """Block until one submitted job has ended, in order of completion, and return its outcome.
 
-        Reports of running trainings are passed to ``on_epoch`` as they arrive. Raises RuntimeError when nothing
-        was submitted.
+        Reports of running trainings are passed to ``on_epoch`` as they arrive. Raises RuntimeError when
+        nothing was submitted.
         """
         ...
 

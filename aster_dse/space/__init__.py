@@ -2,6 +2,7 @@
 
 from aster_dse.space.configuration import (
     ROW_SIZES,
+    TRAINING_VERSION,
     Candidate,
     HardwareConfig,
     NetworkConfig,
@@ -20,6 +21,7 @@ from aster_dse.space.space import SearchSpace, SpaceSize, assign
 __all__ = [
     "METRICS",
     "ROW_SIZES",
+    "TRAINING_VERSION",
     "Candidate",
     "Choice",
     "Constraint",

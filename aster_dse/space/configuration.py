@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
     "ROW_SIZES",
+    "TRAINING_VERSION",
     "Candidate",
     "HardwareConfig",
     "NetworkConfig",
