@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aster_dse.cli.front import print_points
-from aster_dse.cli.output import duration, number, print_json
+from aster_dse.cli.output import duration, number, print_json, program_here
 from aster_dse.errors import AsterError, InfeasibleError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def conclude(
         print_points(points, study.objectives, most=ROWS)
     print(f"\nstored in {store.url}, the networks in {artifacts}\nnext:")
     for command in _next(study, summary, bool(points)):
-        print(f"  aster-dse {command}{where}")
+        print(f"  {program_here()} {command}{where}")
 
 
 def judge(store: StudyStore, study: StudyRow, summary: SearchSummary) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ __all__ = [
     "number",
     "print_json",
     "print_table",
+    "program_here",
     "say",
     "stdout_kept_clean",
     "table",
@@ -30,6 +34,15 @@ __all__ = [
 
 _WIDTH_OF_A_FILE = 160
 """Columns where stdout is no terminal: nobody's window, so nothing should be cut."""
+
+
+def program_here() -> str:
+    """How to call this program from here: by its name, or by its path where the shell would not find it."""
+    called = Path(sys.argv[0])
+    if called.name != "aster-dse" or not called.is_file():
+        return "aster-dse"
+    found = shutil.which("aster-dse")
+    return "aster-dse" if found and called.samefile(found) else shlex.quote(str(called))
 
 
 def print_json(document: Any) -> None:

@@ -21,6 +21,7 @@ from aster_dse.cli.options import (
     artifacts_folder,
     storage_words,
 )
+from aster_dse.cli.output import program_here
 from aster_dse.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def _search(
     from aster_dse.cli.run import run
 
     where = storage_words(storage, store.url)
-    go_on = f"aster-dse resume {shlex.quote(study.name)} --trials {space.search.trials}{where}"
+    go_on = f"{program_here()} resume {shlex.quote(study.name)} --trials {space.search.trials}{where}"
     summary, interrupted = run(
         store, study, space, machines, artifacts=artifacts, timeout_s=timeout_s, go_on=go_on
     )
