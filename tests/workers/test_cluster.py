@@ -140,7 +140,7 @@ def test_an_address_without_a_cluster_is_an_error_of_one_line(listens: bool) -> 
 
 
 def test_a_client_address_is_refused_with_the_way_to_go() -> None:
-    with pytest.raises(InputError, match="aster-dse submit"), join("ray://192.0.2.10:10001"):
+    with pytest.raises(InputError, match="ray job submit"), join("ray://192.0.2.10:10001"):
         pytest.fail("joined")
 
 
