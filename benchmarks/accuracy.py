@@ -30,7 +30,7 @@ CASES = {
     "A (32 px)": (
         WorkloadConfig(name="digits-dvs", resolution=32, timesteps=4),
         NetworkConfig(width=32, depth=2, stem="4-2-1-1", pooling="1101"),
-        TrainingConfig(),
+        TrainingConfig(epochs=20),
         (0.966, 34.0),
     ),
     "B (16 px)": (

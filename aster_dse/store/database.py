@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -52,6 +53,22 @@ def _secrets(url: URL) -> tuple[str, ...]:
     return tuple({form for word in words for form in (str(word), quote(str(word)), quote_plus(str(word)))})
 
 
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch the file to write-ahead logging, where it is not.
+
+    While another connection switches it, SQLite answers "locked" at once, whatever the timeout says.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
 class Database:
     """One database, for reading and writing or for reading alone. Opens no connection until one is asked for.
 
@@ -97,7 +114,7 @@ class Database:
                 connection.execute("PRAGMA query_only = ON")
                 return
             connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(connection)
             # A commit reaches the disk before it counts: a trial costs minutes, an fsync milliseconds.
             connection.execute("PRAGMA synchronous = FULL")
 
