@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 import sys
 import time
 from dataclasses import asdict
@@ -187,7 +188,9 @@ def _print_status(facts: dict[str, Any]) -> None:
     trials = facts["trials"]
     driver = facts["driver"]
     if driver is None:
-        print(f"{facts['study']}: idle")
+        resume = f"aster-dse resume {shlex.quote(facts['study'])}"
+        left = f"{trials['running']} trials were interrupted; go on with: {resume}"
+        print(f"{facts['study']}: {left if trials['running'] else 'idle'}")
     else:
         print(f"{facts['study']}: driven by {driver['label']}, process {driver['pid']} on {driver['host']}")
     done = trials["complete"] + trials["failed"]
