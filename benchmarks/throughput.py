@@ -20,6 +20,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -141,18 +142,25 @@ def best_rates(loops: Mapping[str, Loop], trials: int, rounds: int, sampler: str
     return best
 
 
-def goal(name: str, value: float, peer: float) -> dict[str, Any]:
-    """One line of the report: ours is to reach the peer's figure."""
-    wanted = FASTER_THAN_PEER * peer
-    return {"name": name, "value": value, "op": ">=", "goal": wanted, "met": value >= wanted, "peer": peer}
+def goal(name: str, ours: float, peer: float) -> dict[str, Any]:
+    """One line of the report: our rate over the peer's."""
+    ratio = ours / peer
+    return {
+        "name": name,
+        "value": ratio,
+        "op": ">=",
+        "goal": FASTER_THAN_PEER,
+        "met": ratio >= FASTER_THAN_PEER,
+        "peer": f"optuna {version('optuna')}, RDBStorage on SQLite: {peer:.1f}, ours {ours:.1f}",
+    }
 
 
 def report(rates: Mapping[str, Rate], sampler: str) -> dict[str, Any]:
     """The document that ``--json`` prints."""
     ours, peer = rates["aster-dse"], rates["optuna"]
     goals = [
-        goal(f"trials_per_s.{sampler}", ours.wall, peer.wall),
-        goal(f"trials_per_cpu_s.{sampler}", ours.cpu, peer.cpu),
+        goal(f"ratio of trials per second, {sampler} sampler", ours.wall, peer.wall),
+        goal(f"ratio of trials per CPU second, {sampler} sampler", ours.cpu, peer.cpu),
     ]
     machine = {"cpus": os.cpu_count(), "platform": platform.platform(), "python": platform.python_version()}
     return {"benchmark": "throughput", "machine": machine, "goals": goals}
@@ -177,7 +185,8 @@ def main() -> None:
         print(f"{name:10} {rate.wall:8.1f} trials/s  {rate.cpu:8.1f} trials per CPU second")
     for line in document["goals"]:
         print(
-            f"{'met' if line['met'] else 'NOT MET'}: {line['name']} {line['value']:.1f} >= {line['goal']:.1f}"
+            f"{'met' if line['met'] else 'NOT MET'}: {line['name']} {line['value']:.2f}x {line['op']} "
+            f"{line['goal']:g}x ({line['peer']})"
         )
 
 
