@@ -1,5 +1,6 @@
 """Search space: what is searched, and one point of it."""
 
+from aster_dse.space.compare import difference, extends
 from aster_dse.space.configuration import (
     ROW_SIZES,
     TRAINING_VERSION,
@@ -11,9 +12,10 @@ from aster_dse.space.configuration import (
     WorkloadConfig,
 )
 from aster_dse.space.constraint import Constraint, parse_constraint
-from aster_dse.space.knobs import SearchSettings
+from aster_dse.space.knobs import SearchSettings, TrainingResources
 from aster_dse.space.metrics import METRICS, Metric
 from aster_dse.space.parameter import Choice, Parameter, Range
+from aster_dse.space.presets import Preset, preset, preset_names
 from aster_dse.space.schema import json_schema
 from aster_dse.space.shipped import load_space, shipped_spaces
 from aster_dse.space.space import SearchSpace, SpaceSize, assign
@@ -30,15 +32,21 @@ __all__ = [
     "NetworkConfig",
     "Parameter",
     "PolicyConfig",
+    "Preset",
     "Range",
     "SearchSettings",
     "SearchSpace",
     "SpaceSize",
     "TrainingConfig",
+    "TrainingResources",
     "WorkloadConfig",
     "assign",
+    "difference",
+    "extends",
     "json_schema",
     "load_space",
     "parse_constraint",
+    "preset",
+    "preset_names",
     "shipped_spaces",
 ]

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from aster_dse.space.document import show
 from aster_dse.space.knobs import knobs
 from aster_dse.space.parameter import Parameter, Range
-
-if TYPE_CHECKING:
-    from aster_dse.space.space import SearchSpace
+from aster_dse.space.space import SearchSpace
 
 __all__ = ["difference", "extends"]
 

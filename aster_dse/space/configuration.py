@@ -10,7 +10,9 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from aster_dse.space.layers import canonical_layers
 
 __all__ = [
     "ROW_SIZES",
@@ -23,8 +25,9 @@ __all__ = [
     "WorkloadConfig",
 ]
 
-TRAINING_VERSION = 1
-"""Part of every training key; raise it when the same configuration would train to another network."""
+TRAINING_VERSION = 2
+"""Part of every training key; raise it when the same configuration would train to another network, and when a
+default changes: knobs at their default are not part of the key, so that a new knob leaves it as it was."""
 
 ROW_SIZES = (16, 32, 64, 128, 256, 512, 1024)
 """Array heights (rows) for which an activity trace counts the accesses that event gating leaves."""
@@ -45,6 +48,12 @@ class WorkloadConfig(_Config):
     """Frames per sample, T."""
     split_by: Literal["time", "number"] = "time"
     """Frames of equal duration (a shorter T is a prefix) or of equal event count."""
+    folder: Annotated[str, Field(pattern=r"^[^/\\.][^/\\]*(/[^/\\.][^/\\]*)*$")] | None = None
+    """Folder of the data set under the data root; None takes the usual name."""
+    classes: Annotated[int, Field(ge=2, le=100_000)] | None = None
+    """Classes of a folder of your own (`image-folder`, `event-folder`); other data sets know theirs."""
+    validation_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    """Share of the training samples held out for validation, where a data set has no such part."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of the event camera and of the train/validation/test split."""
 
@@ -81,12 +90,18 @@ class TrainingConfig(_Config):
     """Samples per step."""
     learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 0.01
     """Peak of the schedule."""
+    optimiser: Literal["adamw", "lamb"] = "adamw"
+    """AdamW, or LAMB, which scales each layer's step to its weights (for large batches)."""
     weight_decay: Annotated[float, Field(ge=0.0, le=1.0)] = 0.01
-    """Decoupled (AdamW)."""
+    """Decoupled from the gradient."""
     warmup_epochs: Annotated[float, Field(ge=0.0, le=100.0)] = 2.0
     """Epochs in which the learning rate rises to its peak."""
+    warmup_learning_rate: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
+    """Where that rise begins; None takes a twentieth of the peak."""
     minimum_learning_rate: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     """Learning rate at the end of the cosine."""
+    cooldown_epochs: Annotated[int, Field(ge=0, le=1000)] = 0
+    """The last of the epochs, which stay at that learning rate."""
     loss: Literal["tet", "ce"] = "tet"
     """Temporal efficient training (a loss per time step), or cross entropy of the mean logits."""
     tet_lambda: Annotated[float, Field(ge=0.0, le=1.0)] = 1e-3
@@ -107,6 +122,34 @@ class TrainingConfig(_Config):
     """Initial scale of batch normalisation."""
     shift_pixels: Annotated[int, Field(ge=0, le=64)] = 1
     """Augmentation: every training sample is moved by up to this many pixels, down and right."""
+    crop_area: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Augmentation: a random part of the image, of at least this share of its area, fills the frame."""
+    horizontal_flip: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """Augmentation: probability that a sample is mirrored."""
+    rand_augment: Annotated[int, Field(ge=0, le=10)] = 0
+    """Augmentation: magnitude of random image operations (RandAugment); 0 for none."""
+    rand_augment_operations: Annotated[int, Field(ge=1, le=8)] = 2
+    """Operations that RandAugment draws for every sample."""
+    color_jitter: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """Augmentation: largest relative change of brightness, contrast and saturation."""
+    random_erasing: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """Augmentation: probability that a rectangle of the sample is set to the mean colour."""
+    cutout_pixels: Annotated[int, Field(ge=0, le=512)] = 0
+    """Augmentation: side of a square that is set to zero in every sample; 0 for none."""
+    event_augmentation: bool = False
+    """Augmentation of event frames: none, a shift, a shear or a rotation, the same at every step."""
+    mixup: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
+    """Augmentation: alpha of the Beta distribution by which two samples are blended; 0 for none."""
+    cutmix: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
+    """Augmentation: alpha of the Beta distribution of the area taken from a second sample; 0 for none."""
+    mix_probability: Annotated[float, Field(ge=0.0, le=1.0)] = 1.0
+    """Probability that a batch is mixed."""
+    mix_epochs: Annotated[int, Field(ge=0, le=1000)] | None = None
+    """Epochs in which mixup and cutmix are used; None for all."""
+    repeats: Annotated[int, Field(ge=1, le=16)] = 1
+    """Repeated augmentation: copies of a sample in a row, each augmented anew; an epoch stays as long."""
+    amp: Literal["off", "bf16", "fp16"] = "off"
+    """Automatic mixed precision."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of weights and of the order of samples."""
 
@@ -128,7 +171,7 @@ class HardwareConfig(_Config):
     """An accelerator: a named base, and what differs from it (None keeps the base's value)."""
 
     base: str = "aster-rram-32nm"
-    """Named accelerator."""
+    """Accelerator by name, or the path of a user's own file."""
     library: str | None = None
     """Component library by name, or the path of a user's own file."""
     node_nm: Literal[65, 45, 32, 28, 22] | None = None
@@ -141,8 +184,12 @@ class HardwareConfig(_Config):
     """Bits per memory cell."""
     weight_bits: Annotated[int, Field(ge=1, le=16)] | None = None
     """Bits per weight; a weight takes weight_bits / cell_bits cells, rounded up."""
-    adc_kind: Literal["flash", "sar", "murmann"] | None = None
-    """Column read-out."""
+    cell: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")] | None = None
+    """Memory cell of the arrays, one that the library has, such as rram."""
+    compute: Literal["analog", "digital"] | None = None
+    """Sum the products on bit lines, to be converted, or in adder trees."""
+    adc_kind: Literal["flash", "sar", "murmann", "table", "capacitive"] | None = None
+    """Column read-out, one that the library has figures for."""
     adc_levels: Literal[2, 4, 8, 16, 32, 64, 128, 256, 512, 1024] | None = None
     """Levels that the read-out tells apart."""
     column_mux: Annotated[int, Field(ge=1, le=128)] | None = None
@@ -153,12 +200,20 @@ class HardwareConfig(_Config):
     """Subarrays that share a tile's buffer and accumulator."""
     tiles: Annotated[int, Field(ge=1, le=65536)] | None = None
     """None gives as many as the network's weights need."""
+    area_budget_mm2: Annotated[float, Field(gt=0.0, le=1e5)] | None = None
+    """Chip area, mm2, up to which copies are made of the layers that take longest; None makes none."""
+    pipelining: Literal["none", "layers", "steps"] | None = None
+    """Layers one after the other; at once within a time step; or at once over time steps."""
     buffer_kib: Annotated[int, Field(ge=1, le=4096)] | None = None
     """Global buffer of a tile, KiB."""
+    flit_bits: Annotated[int, Field(ge=8, le=4096)] | None = None
+    """Bits that a router of the network on chip passes per cycle."""
     event_gating: bool | None = None
     """Rows without a spike are not driven, windows without one not read."""
     clock_mhz: Annotated[float, Field(gt=0.0, le=5000.0)] | None = None
     """Clock, MHz."""
+    layers: Annotated[str, Field(max_length=4000), AfterValidator(canonical_layers)] | None = None
+    """Knobs of single layers, as in `stem.*: adc_levels=64; block.*.fc1: compute=digital`."""
 
 
 class Candidate(_Config):
@@ -178,9 +233,9 @@ class Candidate(_Config):
         """
         parts: dict[str, Any] = {
             "version": TRAINING_VERSION,
-            "workload": self.workload.model_dump(mode="json"),
-            "network": self.network.model_dump(mode="json"),
-            "training": self.training.model_dump(mode="json"),
+            "workload": self.workload.model_dump(mode="json", exclude_defaults=True),
+            "network": self.network.model_dump(mode="json", exclude_defaults=True),
+            "training": self.training.model_dump(mode="json", exclude_defaults=True),
         }
         text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:20]

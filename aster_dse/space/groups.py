@@ -7,7 +7,7 @@ from typing import Any
 
 from aster_dse.space.condition import Condition, parse_condition
 from aster_dse.space.document import Place, kind_of, nearest_name, show
-from aster_dse.space.knobs import GROUPS, TRAINED_GROUPS, Knob, knobs
+from aster_dse.space.knobs import GROUPS, LAYERS, TRAINED_GROUPS, Knob, knobs
 from aster_dse.space.parameter import SCALES, Choice, Parameter, Range
 
 __all__ = ["in_dependency_order", "read_group"]
@@ -35,7 +35,7 @@ def read_group(group: str, entries: object, place: Place) -> tuple[dict[str, Any
             remedy = f"did you mean {' or '.join(elsewhere)}?" if elsewhere else nearest_name(name, known)
             raise place.at(name).error("unknown knob", remedy)
         knob = known[name]
-        if isinstance(entry, Mapping):
+        if isinstance(entry, Mapping) and (knob.path != LAYERS or "choices" in entry):
             searched[knob.path] = _parameter(knob, entry, place.at(name))
         else:
             fixed[knob.path] = knob.check(entry, place.at(name))

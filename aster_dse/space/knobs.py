@@ -15,14 +15,40 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from aster_dse.space.configuration import Candidate
 from aster_dse.space.document import Place, kind_of, nearest_name, show
+from aster_dse.space.layers import layers_text
 
-__all__ = ["GROUPS", "TRAINED_GROUPS", "Knob", "SearchSettings", "knobs", "model_knobs"]
+__all__ = [
+    "GROUPS",
+    "LAYERS",
+    "TRAINED_GROUPS",
+    "Knob",
+    "SearchSettings",
+    "TrainingResources",
+    "knobs",
+    "model_knobs",
+]
 
+LAYERS = "hardware.layers"
+"""The knob whose value a file may also write as a mapping of layers to their knobs."""
 GROUPS: tuple[str, ...] = tuple(Candidate.model_fields)
 TRAINED_GROUPS = frozenset({"workload", "network", "training"})
 """A change of a knob in these groups needs a training; the other groups are answered from the trace."""
 
 _KINDS = {"integer": "an integer", "number": "a number", "string": "text", "boolean": "true or false"}
+
+
+class TrainingResources(BaseModel):
+    """What one training takes of the cluster."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    workers: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Processes that train a network together, each on its part of every batch (needs `ray[train]`)."""
+    cpus: Annotated[int, Field(ge=1, le=1024)] = 1
+    """CPUs that each of them reserves, and threads that it computes on."""
+    gpus: Annotated[float, Field(ge=0.0, le=64.0)] | None = None
+    """GPUs, or the part of one, that each of them reserves; `null` takes an even share of those of a machine
+    where a search starts Ray by itself, and none on a cluster that it joins."""
 
 
 class SearchSettings(BaseModel):
@@ -38,6 +64,7 @@ class SearchSettings(BaseModel):
     """Configurations of policy and hardware scored on every trained network."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of the search; that of weights and data stands in their groups."""
+    resources_per_training: TrainingResources = TrainingResources()
 
 
 @dataclass(frozen=True)
@@ -93,6 +120,11 @@ class Knob:
         Raises:
             InputError: the knob does not take it; nothing is converted except an integer to a decimal number.
         """
+        if isinstance(value, Mapping) and self.path == LAYERS:
+            try:
+                return layers_text(value)
+            except ValueError as error:
+                raise place.error(*error.args) from None
         if isinstance(value, list | tuple):
             raise place.error(f"a list, {show(value)}, is not a value", f"write {{choices: {show(value)}}}")
         if value is None and not self.optional:
@@ -104,7 +136,10 @@ class Knob:
         try:
             return self._adapter.validate_python(value)
         except ValidationError as error:
-            raise self._refusal(value, error.errors()[0]["type"], place) from None
+            first = error.errors()[0]
+            if first["type"] == "value_error":
+                raise place.error(*first["ctx"]["error"].args) from None
+            raise self._refusal(value, first["type"], place) from None
 
     def _refusal(self, value: Any, kind: str, place: Place) -> Exception:
         if self.allowed:
@@ -143,10 +178,12 @@ class Knob:
 
 
 def model_knobs(model: type[BaseModel], group: str) -> dict[str, Knob]:
-    """The fields of ``model`` by name."""
+    """The fields of ``model`` by name, without those that hold fields themselves."""
     found = {}
     properties = model.model_json_schema()["properties"]
     for name, info in model.model_fields.items():
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            continue
         schema = properties[name]
         optional = any(branch.get("type") == "null" for branch in schema.get("anyOf", ()))
         if optional:

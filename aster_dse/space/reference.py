@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from aster_dse.space.configuration import Candidate
 from aster_dse.space.document import show
-from aster_dse.space.knobs import GROUPS, Knob, SearchSettings, knobs, model_knobs
+from aster_dse.space.knobs import GROUPS, Knob, SearchSettings, TrainingResources, knobs, model_knobs
 from aster_dse.space.metrics import METRICS
 
 __all__ = ["knob_tables", "metric_table", "with_tables"]
@@ -32,8 +32,8 @@ def knob_tables() -> dict[str, str]:
         inside = [knob for knob in knobs().values() if knob.path.startswith(f"{group}.")]
         model = Candidate.model_fields[group].annotation
         tables[group] = _table(inside, _attribute_docstrings(model))
-    settings = list(model_knobs(SearchSettings, "search").values())
-    tables["search"] = _table(settings, _attribute_docstrings(SearchSettings))
+    for name, settings in (("search", SearchSettings), ("resources", TrainingResources)):
+        tables[name] = _table(list(model_knobs(settings, name).values()), _attribute_docstrings(settings))
     return tables
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from aster_dse.space.knobs import GROUPS, Knob, SearchSettings, knobs, model_knobs
+from pydantic import BaseModel
+
+from aster_dse.space.knobs import GROUPS, LAYERS, Knob, SearchSettings, TrainingResources, knobs, model_knobs
+from aster_dse.space.layers import LayerKnobs
 from aster_dse.space.metrics import METRICS
 from aster_dse.space.parameter import SCALES
 
@@ -31,7 +34,8 @@ def json_schema() -> dict[str, Any]:
     metrics = "|".join(METRICS)
     number = r"-?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
     constraint = rf"^\s*(({metrics})\s*(<=|>=)\s*{number}|{number}\s*(<=|>=)\s*({metrics}))\s*$"
-    search = model_knobs(SearchSettings, "search")
+    search = _settings(SearchSettings)
+    search["properties"]["resources_per_training"] = _settings(TrainingResources)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "aster-dse search space",
@@ -49,14 +53,16 @@ def json_schema() -> dict[str, Any]:
                     "items": {"type": "string", "pattern": constraint},
                     "uniqueItems": True,
                 },
-                "search": {
-                    **_mapping({name: _value(knob) for name, knob in search.items()}),
-                    "type": ["object", "null"],
-                },
+                "search": search,
             }
         ),
         "required": ["name", "workload", "objectives"],
     }
+
+
+def _settings(model: type[BaseModel]) -> dict[str, Any]:
+    fields = _mapping({name: _value(knob) for name, knob in model_knobs(model, "search").items()})
+    return {**fields, "type": ["object", "null"]}
 
 
 def _mapping(properties: dict[str, Any]) -> dict[str, Any]:
@@ -87,6 +93,8 @@ def _entry(knob: Knob) -> dict[str, Any]:
             **when,
         }
         forms.append({**_mapping(properties), "required": ["low", "high"]})
+    if knob.path == LAYERS:
+        forms.append({"type": "object", "additionalProperties": LayerKnobs.model_json_schema()})
     entry: dict[str, Any] = {"anyOf": forms}
     if not knob.required:
         entry["default"] = knob.default

@@ -5,20 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from aster_dse.errors import InputError
-from aster_dse.space.compare import difference, extends
 from aster_dse.space.configuration import Candidate
-from aster_dse.space.constraint import Constraint, check_together, parse_constraint
+from aster_dse.space.constraint import Constraint
 from aster_dse.space.document import Place, kind_of, nearest_name, parse_yaml, show
+from aster_dse.space.entries import READERS
 from aster_dse.space.groups import in_dependency_order, read_group
-from aster_dse.space.knobs import GROUPS, SearchSettings, knobs, model_knobs
-from aster_dse.space.metrics import METRICS
+from aster_dse.space.knobs import GROUPS, SearchSettings, knobs
 from aster_dse.space.parameter import Parameter
 
 __all__ = ["SearchSpace", "SpaceSize", "assign"]
@@ -29,7 +27,6 @@ _REQUIRED = {
     "workload": "workload: {name: digits-dvs}",
     "objectives": "objectives: {accuracy: max, energy_uj: min}",
 }
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -88,10 +85,10 @@ class SearchSpace:
                 group_fixed, group_searched = read_group(key, value, top.at(key))
                 fixed |= group_fixed
                 searched |= group_searched
-            elif key not in _READERS:
+            elif key not in READERS:
                 raise top.at(key).error("unknown key", nearest_name(key, _KEYS))
             else:
-                read[key] = _READERS[key](value, top.at(key))
+                read[key] = READERS[key](value, top.at(key))
         for key, example in _REQUIRED.items():
             if key not in content:
                 raise top.at(key).error("missing", f"add {example}")
@@ -234,14 +231,6 @@ class SearchSpace:
             space = SearchSpace.from_mapping(content, place.source)
         return space
 
-    def difference(self, other: SearchSpace) -> list[str]:
-        """What changed from ``other`` to this space, a line per path; none where the hashes are equal."""
-        return difference(other, self)
-
-    def extends(self, other: SearchSpace) -> bool:
-        """Whether this space only adds to ``other``: choices, wider ranges, searched where it was fixed."""
-        return extends(other, self)
-
 
 def assign(candidate: Candidate, values: Mapping[str, Any]) -> Candidate:
     """``candidate`` with the knobs in ``values`` (by path) replaced and checked."""
@@ -263,64 +252,3 @@ def _candidate(values: Mapping[str, Any]) -> Candidate:
 def _product(parameters: tuple[Parameter, ...]) -> int | None:
     counts = [parameter.cardinality for parameter in parameters]
     return None if None in counts else math.prod(count for count in counts if count is not None)
-
-
-def _name(value: object, place: Place) -> str:
-    if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise place.error(f"{show(value)} is not a name", "letters, digits, dots, dashes and underscores")
-    return value
-
-
-def _description(value: object, place: Place) -> str:
-    if not isinstance(value, str):
-        raise place.error(f"{show(value)} is {kind_of(value)}, not text", "put it in quotes")
-    return " ".join(value.split())
-
-
-def _objectives(value: object, place: Place) -> dict[str, str]:
-    example = "write it like {accuracy: max, energy_uj: min}"
-    if not isinstance(value, Mapping):
-        raise place.error(f"{show(value)} is {kind_of(value)}, not a mapping", example)
-    if not value:
-        raise place.error("empty", example)
-    for name, direction in value.items():
-        if name not in METRICS:
-            raise place.at(name).error("unknown objective", f"{nearest_name(name, METRICS)}")
-        if direction != METRICS[name].direction:
-            raise place.at(name).error(
-                f"{show(direction)} is not its direction", f"write {METRICS[name].direction}"
-            )
-    return {name: value[name] for name in METRICS if name in value}
-
-
-def _constraints(value: object, place: Place) -> tuple[Constraint, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, list | tuple):
-        raise place.error(
-            f"{show(value)} is {kind_of(value)}, not a list", 'write it like ["area_mm2 <= 50"]'
-        )
-    constraints = tuple(parse_constraint(text, place.at(index)) for index, text in enumerate(value))
-    check_together(constraints, place)
-    return constraints
-
-
-def _search(value: object, place: Place) -> SearchSettings:
-    if not isinstance(value, Mapping | None):
-        raise place.error(f"{show(value)} is {kind_of(value)}, not a mapping", "write it like {trials: 16}")
-    known = model_knobs(SearchSettings, "search")
-    for name in value or {}:
-        if name not in known:
-            raise place.at(name).error("unknown key", nearest_name(name, known))
-    return SearchSettings(
-        **{name: known[name].check(item, place.at(name)) for name, item in (value or {}).items()}
-    )
-
-
-_READERS: Mapping[str, Callable[[object, Place], Any]] = {
-    "name": _name,
-    "description": _description,
-    "objectives": _objectives,
-    "constraints": _constraints,
-    "search": _search,
-}

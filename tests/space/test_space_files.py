@@ -12,6 +12,7 @@ import yaml
 from aster_dse.errors import InputError
 from aster_dse.space import SearchSpace, json_schema, load_space, shipped_spaces
 
+SHIPPED = ["cifar10", "cifar100", "cifar10_dvs", "digits", "digits_dvs", "dvs_gesture", "imagenet"]
 MINIMAL = """\
 name: tiny
 workload: {name: digits-dvs}
@@ -39,7 +40,7 @@ def complaint(path):
 class TestShippedSpaces:
     def test_each_loads_by_its_name_with_dashes_or_underscores(self):
         listed = shipped_spaces()
-        assert [name for name, _ in listed] == ["digits", "digits_dvs"]
+        assert [name for name, _ in listed] == SHIPPED
         for name, description in listed:
             space = load_space(name)
             assert description == space.description != ""
@@ -228,6 +229,11 @@ class TestMessages:
                 'constraints.1: "accuracy <= 0.8" and "accuracy >= 0.9" exclude each other (loosen one)',
             ),
             ("constraints: area_mm2 <= 5", re.compile('constraints: "area_mm2 <= 5" is text, not a list')),
+            (
+                "search: {resources_per_training: {workers: 2, gpus: 0.5}}",
+                "search.resources_per_training.gpus: 0.5 is a part of a GPU, which workers of one training "
+                "cannot share (whole GPUs, or workers: 1)",
+            ),
             ("search: {trials: 0}", "search.trials: 0 is out of range (>= 1, <= 1000000)"),
             (
                 "search: {sampler: nsga2}",
@@ -310,9 +316,8 @@ class TestMessages:
 
     def test_a_file_that_is_not_there_lists_what_ships(self, tmp_path):
         missing = tmp_path / "nowhere.yaml"
-        assert (
-            complaint(missing) == f"{missing}: no such file (a path, or one that ships: digits, digits_dvs)"
-        )
+        shipped = ", ".join(SHIPPED)
+        assert complaint(missing) == f"{missing}: no such file (a path, or one that ships: {shipped})"
         assert complaint("digit_dvs").startswith("digit_dvs: no such file")
 
     def test_a_folder_or_a_picture_is_not_a_space(self, tmp_path):
@@ -395,6 +400,9 @@ class TestJsonSchema:
             {"constraints": ["area <= 50"]},
             {"constraints": ["area_mm2 < 50"]},
             {"search": {"sampler": "nsga2"}},
+            {"search": {"resources_per_training": {"workers": 0}}},
+            {"search": {"resources_per_training": {"gpu": 1}}},
+            {"search": {"resources_per_training": 2}},
             {"workload": {}},
         ],
     )
@@ -411,6 +419,9 @@ class TestJsonSchema:
             {"hardware": None},
             {"training": {"epochs": {"low": 2, "high": 8, "step": 2, "when": "network.depth >= 2"}}},
             {"constraints": ["area_mm2 <= 5e1", "0.8 <= accuracy"]},
+            {"search": {"trials": 2, "resources_per_training": {"workers": 2, "cpus": 4, "gpus": 1}}},
+            {"search": {"resources_per_training": {"gpus": 0.5}}},
+            {"search": {"resources_per_training": None}},
         ],
     )
     def test_accepts_what_the_loader_accepts(self, entry):

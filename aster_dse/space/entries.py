@@ -1,0 +1,107 @@
+"""The entries of a space file that are no groups of knobs: what each may hold, read and checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import BaseModel
+
+from aster_dse.space.constraint import Constraint, check_together, parse_constraint
+from aster_dse.space.document import Place, kind_of, nearest_name, show
+from aster_dse.space.knobs import SearchSettings, TrainingResources, model_knobs
+from aster_dse.space.metrics import METRICS
+
+__all__ = ["READERS"]
+
+_RESOURCES = "resources_per_training"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def _name(value: object, place: Place) -> str:
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise place.error(f"{show(value)} is not a name", "letters, digits, dots, dashes and underscores")
+    return value
+
+
+def _description(value: object, place: Place) -> str:
+    if not isinstance(value, str):
+        raise place.error(f"{show(value)} is {kind_of(value)}, not text", "put it in quotes")
+    return " ".join(value.split())
+
+
+def _objectives(value: object, place: Place) -> dict[str, str]:
+    example = "write it like {accuracy: max, energy_uj: min}"
+    if not isinstance(value, Mapping):
+        raise place.error(f"{show(value)} is {kind_of(value)}, not a mapping", example)
+    if not value:
+        raise place.error("empty", example)
+    for name, direction in value.items():
+        if name not in METRICS:
+            raise place.at(name).error("unknown objective", f"{nearest_name(name, METRICS)}")
+        if direction != METRICS[name].direction:
+            raise place.at(name).error(
+                f"{show(direction)} is not its direction", f"write {METRICS[name].direction}"
+            )
+    return {name: value[name] for name in METRICS if name in value}
+
+
+def _constraints(value: object, place: Place) -> tuple[Constraint, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple):
+        raise place.error(
+            f"{show(value)} is {kind_of(value)}, not a list", 'write it like ["area_mm2 <= 50"]'
+        )
+    constraints = tuple(parse_constraint(text, place.at(index)) for index, text in enumerate(value))
+    check_together(constraints, place)
+    return constraints
+
+
+def _search(value: object, place: Place) -> SearchSettings:
+    settings = _settings(SearchSettings, value, place, "{trials: 16}", {_RESOURCES: _resources})
+    return SearchSettings(**settings)
+
+
+def _resources(value: object, place: Place) -> TrainingResources:
+    resources = TrainingResources(**_settings(TrainingResources, value, place, "{workers: 2}"))
+    if resources.workers > 1 and (resources.gpus or 0.0) % 1.0:
+        raise place.at("gpus").error(
+            f"{show(resources.gpus)} is a part of a GPU, which workers of one training cannot share",
+            "whole GPUs, or workers: 1",
+        )
+    return resources
+
+
+def _settings(
+    model: type[BaseModel],
+    value: object,
+    place: Place,
+    example: str,
+    inside: Mapping[str, Callable[[object, Place], Any]] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Checked entries of a mapping with the fields of ``model``; those that are mappings by their readers."""
+    if not isinstance(value, Mapping | None):
+        raise place.error(f"{show(value)} is {kind_of(value)}, not a mapping", f"write it like {example}")
+    known = model_knobs(model, place.path)
+    read: dict[str, Any] = {}
+    for name, item in (value or {}).items():
+        if name in inside:
+            read[name] = inside[name](item, place.at(name))
+        elif name in known:
+            read[name] = known[name].check(item, place.at(name))
+        else:
+            raise place.at(name).error("unknown key", nearest_name(name, [*known, *inside]))
+    return read
+
+
+READERS: Mapping[str, Callable[[object, Place], Any]] = {
+    "name": _name,
+    "description": _description,
+    "objectives": _objectives,
+    "constraints": _constraints,
+    "search": _search,
+}
+"""By key: takes the value and its place, raises :class:`~aster_dse.errors.InputError`."""

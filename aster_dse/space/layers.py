@@ -1,0 +1,117 @@
+"""Knobs of single layers: a short text that says which layers differ from the chip, and in what.
+
+``stem.*: adc_levels=64; block.*.fc1: compute=digital`` reads as it stands. Later entries win over earlier
+ones. In a file the same may be written as a mapping of mappings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+__all__ = ["LayerKnobs", "canonical_layers", "layer_matches", "layers_text", "parse_layers"]
+
+_PATTERN = re.compile(r"\*|head|stem\.(\*|[0-3]|position)|block\.(\*|\d+)\.(\*|q|k|v|proj|fc1|fc2)")
+PATTERNS = "head, stem.0 to stem.3, stem.position, block.N.q, k, v, proj, fc1, fc2, with * for any"
+
+
+class LayerKnobs(BaseModel):
+    """What may differ from layer to layer: the array and its read-out. None keeps the chip's value."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: Literal[16, 32, 64, 128, 256, 512, 1024] | None = None
+    columns: Annotated[int, Field(ge=8, le=1024, multiple_of=8)] | None = None
+    cell_bits: Annotated[int, Field(ge=1, le=8)] | None = None
+    weight_bits: Annotated[int, Field(ge=1, le=16)] | None = None
+    adc_kind: Literal["flash", "sar", "murmann", "table", "capacitive"] | None = None
+    adc_levels: Literal[2, 4, 8, 16, 32, 64, 128, 256, 512, 1024] | None = None
+    column_mux: Annotated[int, Field(ge=1, le=128)] | None = None
+    compute: Literal["analog", "digital"] | None = None
+
+    def chosen(self) -> dict[str, Any]:
+        """The knobs that are set."""
+        return self.model_dump(exclude_none=True)
+
+
+def parse_layers(text: str) -> tuple[tuple[str, LayerKnobs], ...]:
+    """Patterns of layer names with what is set there, in order.
+
+    Raises:
+        ValueError: two arguments, what is wrong and what would be right.
+    """
+    found = []
+    for entry in filter(None, (part.strip() for part in text.split(";"))):
+        pattern, colon, settings = (part.strip() for part in entry.partition(":"))
+        if not colon or not settings:
+            raise ValueError(f"{entry!r} sets nothing of any layer", "write it like `stem.*: adc_levels=64`")
+        chosen: dict[str, str] = {}
+        for word in settings.split():
+            name, equals, value = word.partition("=")
+            if not equals or not value:
+                raise ValueError(f"{pattern}: {word!r} sets nothing", "write it like adc_levels=64")
+            chosen[name] = value
+        found.append((_checked(pattern), _knobs(pattern, chosen)))
+    return tuple(found)
+
+
+def layers_text(content: Mapping[str, Any]) -> str:
+    """The text of a mapping from patterns to mappings of knobs.
+
+    Raises:
+        ValueError: two arguments, what is wrong and what would be right.
+    """
+    parts = []
+    for pattern, chosen in content.items():
+        if not isinstance(chosen, Mapping):
+            raise ValueError(f"{pattern}: {chosen!r} is no mapping", "write it like {adc_levels: 64}")
+        knobs = _knobs(_checked(str(pattern)), dict(chosen))
+        parts.append(_entry(str(pattern), knobs))
+    return "; ".join(parts)
+
+
+def canonical_layers(text: str) -> str:
+    """The same settings in one spelling.
+
+    Raises:
+        ValueError: two arguments, what is wrong and what would be right.
+    """
+    return "; ".join(_entry(pattern, knobs) for pattern, knobs in parse_layers(text))
+
+
+def layer_matches(pattern: str, layer: str) -> bool:
+    """Whether a pattern means a layer."""
+    return (
+        re.fullmatch(".*" if pattern == "*" else re.escape(pattern).replace(r"\*", "[^.]+"), layer)
+        is not None
+    )
+
+
+def _entry(pattern: str, knobs: LayerKnobs) -> str:
+    return f"{pattern}: " + " ".join(f"{name}={value}" for name, value in knobs.chosen().items())
+
+
+def _checked(pattern: str) -> str:
+    if not _PATTERN.fullmatch(pattern):
+        raise ValueError(f"{pattern!r} means no layer", PATTERNS)
+    return pattern
+
+
+def _knobs(pattern: str, chosen: dict[str, Any]) -> LayerKnobs:
+    for name, value in chosen.items():
+        if name not in LayerKnobs.model_fields:
+            known = ", ".join(LayerKnobs.model_fields)
+            raise ValueError(f"{pattern}: {name!r} is no knob of a single layer", f"one of {known}")
+        if isinstance(value, str) and re.fullmatch(r"[+-]?\d+", value):
+            chosen[name] = int(value)
+    if not chosen:
+        raise ValueError(f"{pattern}: nothing is set", "write it like adc_levels=64")
+    try:
+        return LayerKnobs(**chosen)
+    except ValidationError as error:
+        first = error.errors()[0]
+        problem = f"{pattern}: {first['loc'][0]}: {first['input']!r} does not do"
+        raise ValueError(problem, first["msg"].lower().replace("input ", "it ")) from None
