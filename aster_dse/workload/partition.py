@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["stratified_partition"]
+__all__ = ["held_out", "stratified_partition"]
 
 _PARTS = np.array([2 / 3, 5 / 6])
 """Ends of the training and of the validation share; the rest is the test set."""
@@ -30,3 +30,22 @@ def stratified_partition(
             part.append(chosen)
     train, validation, test = (np.sort(np.concatenate(part)) for part in parts)
     return train, validation, test
+
+
+def held_out(
+    labels: NDArray[np.int64], share: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Hold a share of the training samples out for validation, of every class alike: one at least.
+
+    Returns:
+        Ascending sample indices for training and validation: disjoint, and together all of them.
+    """
+    generator = np.random.default_rng([seed, _STREAM, 1])
+    training: list[NDArray[np.int64]] = []
+    validation: list[NDArray[np.int64]] = []
+    for label in np.unique(labels):
+        members = generator.permutation(np.flatnonzero(labels == label))
+        cut = min(max(1, round(share * len(members))), len(members) - 1)
+        validation.append(members[:cut])
+        training.append(members[cut:])
+    return np.sort(np.concatenate(training)), np.sort(np.concatenate(validation))

@@ -56,7 +56,7 @@ def test_static_digits_are_images_of_one_step(cache: Path) -> None:
     assert workload.train.frames.max() > 230
 
 
-@pytest.mark.parametrize("name", workload_names())
+@pytest.mark.parametrize("name", ["digits", "digits-dvs"])
 def test_the_shape_is_known_without_the_data(name: str, cache: Path) -> None:
     config = WorkloadConfig(name=name, resolution=8, timesteps=2)
     shape, workload = workload_shape(config), load_workload(config, cache=cache)
@@ -197,7 +197,7 @@ def test_the_cache_lies_where_the_environment_says(monkeypatch: pytest.MonkeyPat
     [
         (
             WorkloadConfig(name="digitz"),
-            "workload.name: there is no workload 'digitz' (one of digits, digits-dvs)",
+            f"workload.name: there is no workload 'digitz' (one of {', '.join(workload_names())})",
         ),
         (dvs(resolution=256), "workload.resolution: 256 is out of range for digits-dvs (8 to 128 pixels)"),
         (

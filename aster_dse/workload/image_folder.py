@@ -1,0 +1,257 @@
+"""Images in folders by class, as ImageNet is kept: read and decoded when they are asked for.
+
+``TREE/train/CLASS/*.JPEG`` and ``TREE/val/CLASS/*.JPEG``; the classes are numbered in the order of their
+folders' names, as torchvision's ``ImageFolder`` numbers them.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from aster_dse.errors import InputError, NotFoundError
+from aster_dse.space import WorkloadConfig
+from aster_dse.workload.dataset import Split, Workload, WorkloadShape
+from aster_dse.workload.partition import held_out
+from aster_dse.workload.source import check_resolution
+from aster_dse.workload.trees import find_tree
+
+__all__ = ["IMAGE_FOLDERS", "ImageFolder", "ImagesOnDisk"]
+
+_ENDINGS = (".jpeg", ".jpg", ".png")
+_CROP_SHARE = 0.95
+"""Of the shorter side, which the frame shows when a network is measured (the published code's crop_pct)."""
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of ImageNet, by channel (He et al., "Deep Residual Learning", and every code since)."""
+_DECODERS = 8
+_EXPECTED = {
+    "folder": "its folder below the data folder",
+    "classes": "the number of its class folders",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class ImagesOnDisk:
+    """Frames ``[samples, 1, 3, resolution, resolution]`` of files, which training can take parts of."""
+
+    folder: str
+    """Absolute, so that another process finds it from wherever it runs."""
+    names: NDArray[np.bytes_]
+    """Of the files below the folder, as the file system spells them."""
+    resolution: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of all frames."""
+        return (len(self.names), 1, 3, self.resolution, self.resolution)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: slice | NDArray[np.int64], /) -> NDArray[np.uint8]:
+        """The middle of the images.
+
+        Raises:
+            NotFoundError: a file is gone.
+            InputError: a file is no image, or damaged.
+        """
+        return self._frames(index, [self._middle] * len(self.names[index]))
+
+    def aspects(self, index: NDArray[np.int64]) -> list[float]:
+        """Width over height of the images."""
+
+        def aspect(path: Path) -> float:
+            with _opened(path) as image:
+                return image.width / image.height
+
+        return [aspect(self._path(name)) for name in self.names[index]]
+
+    def crops(self, index: NDArray[np.int64], boxes: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Parts of the images: left, top, right and bottom as shares of width and height.
+
+        Raises:
+            NotFoundError: a file is gone.
+            InputError: a file is no image, or damaged.
+        """
+        return self._frames(index, [self._cut(box) for box in boxes])
+
+    def _path(self, name: bytes) -> Path:
+        return Path(self.folder, os.fsdecode(name))
+
+    def _frames(
+        self, index: slice | NDArray[np.int64], reduce: list[Callable[[Image.Image], Image.Image]]
+    ) -> NDArray[np.uint8]:
+        paths = [self._path(name) for name in self.names[index]]
+        out = np.empty((len(paths), *self.shape[1:]), dtype=np.uint8)
+
+        def fill(place: int) -> None:
+            with _opened(paths[place]) as image:
+                out[place, 0] = np.asarray(reduce[place](image), dtype=np.uint8).transpose(2, 0, 1)
+
+        with ThreadPoolExecutor(min(_DECODERS, os.cpu_count() or 1)) as pool:
+            for _ in pool.map(fill, range(len(paths))):
+                pass
+        return out
+
+    def _middle(self, image: Image.Image) -> Image.Image:
+        shorter = int(self.resolution / _CROP_SHARE)
+        share = shorter / min(image.size)
+        width, height = (max(shorter, int(side * share)) for side in image.size)
+        small = image.convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
+        left, top = round((width - self.resolution) / 2), round((height - self.resolution) / 2)
+        return small.crop((left, top, left + self.resolution, top + self.resolution))
+
+    def _cut(self, box: NDArray[np.float32]) -> Callable[[Image.Image], Image.Image]:
+        def reduce(image: Image.Image) -> Image.Image:
+            # JPEG decodes to an eighth, a quarter or a half for less: not below what the part needs.
+            wide, high = float(box[2] - box[0]), float(box[3] - box[1])
+            image.draft("RGB", (math.ceil(self.resolution / wide), math.ceil(self.resolution / high)))
+            left, top, right, bottom = (float(edge) for edge in box * np.tile(image.size, 2))
+            return image.convert("RGB").resize(
+                (self.resolution, self.resolution),
+                Image.Resampling.BICUBIC,
+                box=(left, top, min(right, image.width), min(bottom, image.height)),
+            )
+
+        return reduce
+
+
+class _opened:  # noqa: N801 - a context manager, used like a function
+    """An image file; what goes wrong with it becomes one line that names it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> Image.Image:
+        try:
+            self.image: Image.Image | None = Image.open(self.path)
+        except Exception as error:
+            raise self._named(error) from None
+        return self.image
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if self.image is not None:
+            self.image.close()
+        if isinstance(error, Exception):
+            raise self._named(error) from None
+
+    def _named(self, error: Exception) -> Exception:
+        if isinstance(error, FileNotFoundError):
+            return NotFoundError(f"{self.path}: the file is gone since the folder was listed")
+        known = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error,
+                 Image.DecompressionBombError)  # fmt: skip
+        if not isinstance(error, known):
+            return error
+        text = " ".join(str(error).split()).replace(f" {str(self.path)!r}", "")
+        return InputError(str(self.path), f"is no image that can be read: {text}", "the original file, whole")
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """A data set of images in folders by class."""
+
+    classes: int | None
+    """None: as the configuration says, which also names the folder."""
+
+    def shape(self, config: WorkloadConfig) -> WorkloadShape:
+        """See :class:`~aster_dse.workload.source.DataSet`."""
+        check_resolution(config, 32, 512)
+        if self.classes is None:
+            for knob, wanted in _EXPECTED.items():
+                if getattr(config, knob) is None:
+                    raise InputError(f"workload.{knob}", f"is not given, {config.name} needs it", wanted)
+        return WorkloadShape(
+            in_channels=3, classes=self.classes or config.classes or 0, input_bits=8, static=True
+        )
+
+    def load(self, config: WorkloadConfig, data: Path | None, cache: Path) -> Workload:  # noqa: ARG002
+        """List its files; nothing is made that a cache could keep."""
+        shape = self.shape(config)
+        tree = find_tree(config.name, data, config.folder, ("train",)).absolute()
+        classes = _class_folders(tree / "train")
+        if len(classes) != shape.classes:
+            problem = f"has {len(classes)} class folders, {config.name} has {shape.classes} classes"
+            remedy = "set workload.classes" if self.classes is None else "the whole data set, or image-folder"
+            raise InputError(str(tree / "train"), problem, remedy)
+
+        def listed(part: str) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
+            return _listed(tree, part, classes)
+
+        def split(names: NDArray[np.bytes_], labels: NDArray[np.int64]) -> Split:
+            return Split(ImagesOnDisk(str(tree), names, config.resolution), labels)
+
+        names, labels = listed("train")
+        if (tree / "test").is_dir():
+            train, validation = split(names, labels), split(*listed("val"))
+        else:
+            ours, others = held_out(labels, config.validation_share, config.seed)
+            train = split(names[ours], labels[ours])
+            validation = split(names[others], labels[others])
+        return Workload(
+            config=config,
+            train=train,
+            validation=validation,
+            test=split(*listed("test" if (tree / "test").is_dir() else "val")),
+            classes=shape.classes,
+            in_channels=shape.in_channels,
+            input_bits=shape.input_bits,
+            scale=1 / 255,
+            static=True,
+            class_names=classes,
+            mean=_MEAN,
+            std=_STD,
+        )
+
+
+def _class_folders(part: Path) -> tuple[str, ...]:
+    return tuple(sorted(entry.name for entry in _entries(part) if entry.is_dir()))
+
+
+def _listed(tree: Path, part: str, classes: tuple[str, ...]) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
+    """Files of a part, below the tree, and their labels."""
+    found = _class_folders(tree / part)
+    if not found:
+        raise InputError(str(tree / part), "has no class folders", "images in folders by class, as in train")
+    strange = sorted(set(found) ^ set(classes))
+    if strange:
+        where = "train" if strange[0] in classes else part
+        problem = f"has not the class folders of train: {strange[0]} is in {where} alone"
+        raise InputError(str(tree / part), problem, "the same folders in both")
+    names: list[bytes] = []
+    labels: list[int] = []
+    for label, name in enumerate(classes):
+        folder = tree / part / name
+        files = sorted(entry.name for entry in _entries(folder) if entry.name.lower().endswith(_ENDINGS))
+        if not files:
+            raise InputError(str(folder), "has no image", f"files that end in {', '.join(_ENDINGS)}")
+        names += [os.fsencode(f"{part}/{name}/{file}") for file in files]
+        labels += [label] * len(files)
+    return np.array(names), np.array(labels, dtype=np.int64)
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            yield from (entry for entry in entries if not entry.name.startswith("."))
+    except FileNotFoundError:
+        raise NotFoundError(f"{folder}: there is no such folder, and the data set needs it") from None
+    except OSError as error:
+        raise InputError(str(folder), f"cannot be read: {error.strerror}", "a folder") from None
+
+
+IMAGE_FOLDERS: Mapping[str, ImageFolder] = {
+    "imagenet": ImageFolder(1000),
+    "imagenet100": ImageFolder(100),
+    "imagenette": ImageFolder(10),
+    "image-folder": ImageFolder(None),
+}

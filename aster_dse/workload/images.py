@@ -1,0 +1,54 @@
+"""Still-image data sets in folders, as workloads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aster_dse.space import WorkloadConfig
+from aster_dse.workload.cifar import Cifar
+from aster_dse.workload.dataset import Split, Workload, WorkloadShape
+from aster_dse.workload.partition import held_out
+from aster_dse.workload.resize import resized
+from aster_dse.workload.source import check_resolution
+
+__all__ = ["CifarImages"]
+
+
+@dataclass(frozen=True)
+class CifarImages:
+    """CIFAR-10 or CIFAR-100: all in memory, validation held out of the training part."""
+
+    cifar: Cifar
+
+    def shape(self, config: WorkloadConfig) -> WorkloadShape:
+        """See :class:`~aster_dse.workload.source.DataSet`."""
+        check_resolution(config, 16, 128)
+        return WorkloadShape(in_channels=3, classes=self.cifar.classes, input_bits=8, static=True)
+
+    def load(self, config: WorkloadConfig, data: Path | None, cache: Path) -> Workload:  # noqa: ARG002
+        """Read it whole; nothing is made that a cache could keep."""
+        shape = self.shape(config)
+        (images, labels), (test_images, test_labels) = self.cifar.read(data, config.folder)
+
+        def split(chosen: NDArray[np.uint8], numbers: NDArray[np.int64]) -> Split:
+            return Split(resized(chosen, config.resolution)[:, None], numbers)
+
+        train, validation = held_out(labels, config.validation_share, config.seed)
+        return Workload(
+            config=config,
+            train=split(images[train], labels[train]),
+            validation=split(images[validation], labels[validation]),
+            test=split(test_images, test_labels),
+            classes=shape.classes,
+            in_channels=shape.in_channels,
+            input_bits=shape.input_bits,
+            scale=1 / 255,
+            static=True,
+            class_names=self.cifar.class_names(data, config.folder),
+            mean=self.cifar.mean,
+            std=self.cifar.std,
+        )

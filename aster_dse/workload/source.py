@@ -1,0 +1,51 @@
+"""What the catalogue asks of a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from aster_dse.errors import InputError
+from aster_dse.space import WorkloadConfig
+from aster_dse.workload.dataset import Workload, WorkloadShape
+
+__all__ = ["DataSet", "check_resolution"]
+
+
+class DataSet(Protocol):
+    """A data set, or several of one kind, by the name in the configuration."""
+
+    def shape(self, config: WorkloadConfig) -> WorkloadShape:
+        """Shape of the frames, without reading or making them.
+
+        Raises:
+            InputError: a configuration that this data set cannot have.
+        """
+        ...
+
+    def load(self, config: WorkloadConfig, data: Path | None, cache: Path) -> Workload:
+        """The data set, in its three parts.
+
+        Args:
+            data: folder in which data sets lie; None for the default.
+            cache: folder of made data.
+
+        Raises:
+            NotFoundError: its folder, or a file of it, is missing.
+            InputError: a configuration it cannot have, or a damaged file.
+        """
+        ...
+
+
+def check_resolution(config: WorkloadConfig, low: int, high: int) -> None:
+    """Refuse a frame size out of range.
+
+    Raises:
+        InputError: it is.
+    """
+    if not low <= config.resolution <= high:
+        raise InputError(
+            "workload.resolution",
+            f"{config.resolution} is out of range for {config.name}",
+            f"{low} to {high} pixels",
+        )

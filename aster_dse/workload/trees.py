@@ -1,0 +1,66 @@
+"""Where data sets lie: folders with the names that people give them, under one root."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from aster_dse.errors import NotFoundError
+
+__all__ = ["TREES", "data_root", "find_tree", "found_trees"]
+
+TREES: Mapping[str, tuple[str, ...]] = {
+    "cifar10": ("cifar-10-batches-py",),
+    "cifar100": ("cifar-100-python",),
+    "imagenet": ("imagenet", "ImageNet", "imagenet1k", "ILSVRC2012"),
+    "imagenet100": ("imagenet100", "ImageNet100", "imagenet-100"),
+    "imagenette": ("imagenette2", "imagenette2-320", "imagenette2-160", "imagenette"),
+    "cifar10-dvs": ("cifar10-dvs", "CIFAR10DVS", "cifar10dvs"),
+    "dvs-gesture": ("DVSGesturedataset", "DVS128Gesture", "dvs128_gesture", "dvs-gesture"),
+    "n-mnist": ("N-MNIST", "NMNIST", "n-mnist", "nmnist"),
+    "n-cars": ("N-CARS", "NCARS", "n-cars", "Prophesee_Dataset_n_cars"),
+}
+"""Names of the folder of each data set, the usual one first."""
+
+VARIABLE = "ASTER_DSE_DATA"
+
+
+def data_root(data: Path | None) -> Path:
+    """``data``, else ``$ASTER_DSE_DATA``, else ``data`` in the working folder."""
+    if data is not None:
+        return data.expanduser()
+    return Path(os.environ.get(VARIABLE) or "data").expanduser()
+
+
+def find_tree(name: str, data: Path | None, folder: str | None, inside: Sequence[str]) -> Path:
+    """The folder of a data set.
+
+    Args:
+        name: of the data set.
+        folder: its folder under the root, where the configuration names one.
+        inside: names of which one at least lies in it; so the root itself is known, too.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    root = data_root(data)
+    names = (folder,) if folder is not None else TREES[name]
+    for place in (*(root / known for known in names), *(() if folder is not None else (root,))):
+        if any(Path(place, entry).exists() for entry in inside):
+            return Path(place)
+    looked = " or ".join(str(root / known) for known in names)
+    raise NotFoundError(
+        f"{name}: no {looked} with {' or '.join(inside)} in it "
+        f"(--data FOLDER or {VARIABLE} names the folder that data sets lie in)"
+    )
+
+
+def found_trees(data: Path | None = None) -> Iterator[tuple[str, Path]]:
+    """Data sets whose folder is there, by name alone."""
+    root = data_root(data)
+    for name, folders in TREES.items():
+        for folder in folders:
+            if (root / folder).is_dir():
+                yield name, root / folder
+                break
