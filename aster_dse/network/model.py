@@ -3,15 +3,15 @@
 Source of the function: Yao et al., "Spike-driven Transformer", NeurIPS 2023, and its published code; the
 tests hold this module against outputs of that code.
 
-Inside, activations lie as ``[T * B, C, H, W]`` in channels-last memory: convolutions and pools are fastest
-there on a CPU, and a time-first view ``[T, B, H, W, C]``, whose pixels are the tokens, costs nothing.
+Inside, activations lie as ``[T, B, H, W, C]``, see :mod:`aster_dse.network.layers`.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, cast
 
-import torch
 from spikingjelly.activation_based import functional, layer
 from spikingjelly.activation_based.surrogate import SurrogateFunctionBase
 from torch import Tensor, nn
@@ -19,6 +19,17 @@ from torch.nn.functional import max_pool2d
 
 from aster_dse.errors import InputError
 from aster_dse.network.geometry import NetworkGeometry
+from aster_dse.network.layers import (
+    BatchNorm,
+    ConvNorm,
+    Convolution,
+    attend,
+    fire,
+    fire_convolve,
+    images,
+    pool,
+    sequence,
+)
 from aster_dse.network.neurons import LIF, PLIF, surrogate_function
 from aster_dse.space import NetworkConfig
 
@@ -43,40 +54,47 @@ class _Silent:
         pass
 
 
-def _time_first(x: Tensor, steps: int) -> Tensor:
-    """``[T * B, C, H, W]`` seen as ``[T, B, H, W, C]``."""
-    merged, channels, height, width = x.shape
-    return x.permute(0, 2, 3, 1).reshape(steps, merged // steps, height, width, channels)
-
-
-def _images(x: Tensor) -> Tensor:
-    """``[T, B, H, W, C]`` seen as ``[T * B, C, H, W]``."""
-    return x.flatten(0, 1).permute(0, 3, 1, 2)
-
-
 def _published(x: Tensor) -> Tensor:
     """``[T, B, H, W, C]`` seen as ``[T, B, C, H, W]``."""
     return x.movedim(-1, 2)
 
 
-class _ConvNorm(nn.Module):
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, bias: bool) -> None:
-        super().__init__()
-        self.conv = layer.Conv2d(
-            in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=bias, step_mode="s"
-        )
-        self.bn = layer.BatchNorm2d(out_channels, step_mode="s")
-        nn.init.trunc_normal_(self.conv.weight, std=0.02)
-        if bias:
-            nn.init.zeros_(self.conv.bias)
+@dataclass(frozen=True)
+class _Watch:
+    """How a forward pass is run."""
 
-    def forward(self, x: Tensor, repeats: int = 1) -> Tensor:
-        """With ``repeats``, as if ``x`` stood that many times along the batch."""
-        y: Tensor = self.conv(x)
-        if repeats > 1:
-            y = _images(_time_first(y, 1).expand(repeats, -1, -1, -1, -1))
-        normed: Tensor = self.bn(y)
-        return normed
+    recorder: Recorder
+    seen: bool
+    """Somebody wants to see every spike, so none may stay inside a fused layer."""
+    keep: bool
+    """Go on from the membrane potentials of the last call, and leave them for the next."""
+
+    def convolve(
+        self,
+        node: LIF | PLIF,
+        y: Tensor,
+        conv: Convolution,
+        *,
+        norm: BatchNorm | None = None,
+        pooled: bool = False,
+        spikes: str,
+        reads: Sequence[str],
+    ) -> Tensor:
+        """Neurons, and the convolution that reads them.
+
+        Args:
+            pooled: max-pool the spikes in between.
+            spikes: name of the neurons in the log.
+            reads: names of the convolution's layers in the geometry.
+        """
+        if not (self.seen or self.keep):
+            return fire_convolve(node, y, conv, norm, pooled=pooled)
+        fired = fire(node, y, norm, keep=self.keep)
+        self.recorder.spikes(spikes, _published(fired))
+        read = _published(pool(fired) if pooled else fired)
+        for name in reads:
+            self.recorder.synapse(name, read)
+        return cast(Tensor, conv(read.movedim(2, -1)))
 
 
 class _NeuronFactory:
@@ -97,33 +115,35 @@ class _Stem(nn.Module):
         super().__init__()
         channels = [in_channels] + [config.width // int(divisor) for divisor in config.stem.split("-")]
         self.pooling = tuple(flag == "1" for flag in config.pooling)
-        self.stages = nn.ModuleList(_ConvNorm(channels[i], channels[i + 1], 3, bias=False) for i in range(4))
+        self.stages = nn.ModuleList(ConvNorm(channels[i], channels[i + 1], 3, bias=False) for i in range(4))
         self.lifs = nn.ModuleList(neurons() for _ in range(4))
-        self.pool = layer.MaxPool2d(3, stride=2, padding=1, step_mode="s")
-        self.position = _ConvNorm(config.width, config.width, 3, bias=False)
+        self.position = ConvNorm(config.width, config.width, 3, bias=False)
 
-    def forward(self, frames: Tensor, recorder: Recorder) -> Tensor:
+    def forward(self, frames: Tensor, watch: _Watch) -> Tensor:
+        """The membrane stream ``[T, B, H, W, C]`` of frames ``[T, B, C, H, W]``."""
         steps = frames.shape[0]
-        recorder.synapse("stem.0", frames)
-        if steps > 1 and frames.stride(0) == 0:
-            # A repeated image: its first convolution is the same at every step.
-            x = self.stages[0](frames[0].contiguous(memory_format=torch.channels_last), repeats=steps)
-        else:
-            x = self.stages[0](frames.flatten(0, 1).contiguous(memory_format=torch.channels_last))
-        for stage in range(4):
-            if stage == 3 and self.pooling[stage]:
-                x = self.pool(x)
-            spikes = self.lifs[stage](_time_first(x, steps))
-            recorder.spikes("MS_SPS_lif" + (str(stage) if stage else ""), _published(spikes))
-            read = _images(spikes)
-            if stage < 3 and self.pooling[stage]:
-                read = self.pool(read)
-            name = f"stem.{stage + 1}" if stage < 3 else "stem.position"
-            recorder.synapse(name, _published(_time_first(read, steps)))
-            if stage < 3:
-                x = self.stages[stage + 1](read)
-        stream: Tensor = self.position(read) + x
-        return stream
+        stages = [cast(ConvNorm, stage) for stage in self.stages]
+        lifs = [cast(LIF | PLIF, lif) for lif in self.lifs]
+        watch.recorder.synapse("stem.0", frames)
+        repeated = steps > 1 and frames.stride(0) == 0
+        # A repeated image: its first convolution is the same at every step.
+        y: Tensor = stages[0].conv((frames[:1] if repeated else frames).movedim(2, -1))
+        if repeated:
+            y = y.expand(steps, -1, -1, -1, -1)
+        for stage in range(3):
+            y = watch.convolve(
+                lifs[stage],
+                y,
+                stages[stage + 1].conv,
+                norm=stages[stage].bn,
+                pooled=self.pooling[stage],
+                spikes=f"MS_SPS_lif{stage or ''}",
+                reads=[f"stem.{stage + 1}"],
+            )
+        last = stages[3].bn
+        x = last.pooled(y) if self.pooling[3] else last.add(y)
+        branch = watch.convolve(lifs[3], x, self.position.conv, spikes="MS_SPS_lif3", reads=["stem.position"])
+        return self.position.bn.add(branch, x)
 
 
 class _Attention(nn.Module):
@@ -135,18 +155,25 @@ class _Attention(nn.Module):
         self.block = block
         self.heads = config.num_heads if config.event_mode else 0
         self.first_lif = neurons()
-        self.qkv = _ConvNorm(config.width, 3 * config.width, 1, bias=False)
+        self.qkv = ConvNorm(config.width, 3 * config.width, 1, bias=False)
         self.qkv_lif = neurons(groups=3)
         self.kv_lif = neurons(v_threshold=0.5)
-        self.proj = _ConvNorm(config.width, config.width, 1, bias=True)
+        self.proj = ConvNorm(config.width, config.width, 1, bias=True)
 
-    def forward(self, x: Tensor, steps: int, recorder: Recorder) -> Tensor:
-        spikes = self.first_lif(_time_first(x, steps))
-        read = _published(spikes)
-        recorder.spikes(f"{self.name}_first_lif", read)
-        for part in "qkv":
-            recorder.synapse(f"block.{self.block}.{part}", read)
-        fused: Tensor = self.qkv_lif(_time_first(self.qkv(_images(spikes)), steps))
+    def forward(self, x: Tensor, watch: _Watch) -> Tensor:
+        recorder = watch.recorder
+        y = watch.convolve(
+            self.first_lif,
+            x,
+            self.qkv.conv,
+            spikes=f"{self.name}_first_lif",
+            reads=[f"block.{self.block}.{part}" for part in "qkv"],
+        )
+        fused = fire(self.qkv_lif, y, self.qkv.bn, keep=watch.keep)
+        if not (self.heads or watch.seen or watch.keep):
+            attended = attend(self.kv_lif, fused)
+            if attended is not None:
+                return self.proj.bn.add(self.proj.conv(attended), x)
         q, k, v = fused.chunk(3, dim=-1)
         if self.heads:
             k, v = self._dilate_pixels(k), self._dilate_pixels(v)
@@ -156,19 +183,18 @@ class _Attention(nn.Module):
         recorder.spikes(f"{self.name}_kv_before", _published(matches))
         if self.heads:
             matches = self._dilate_tokens(matches)
-        kv = self.kv_lif(matches.sum((2, 3)))[:, :, None, None]
+        kv = fire(self.kv_lif, matches.sum((2, 3), keepdim=True), keep=watch.keep)
         recorder.spikes(f"{self.name}_kv", _published(kv))
         attended = q * kv
         if self.heads:
             attended = self._dilate_tokens(attended)
         recorder.spikes(f"{self.name}_x_after_qkv", _published(attended))
         recorder.synapse(f"block.{self.block}.proj", _published(attended))
-        projected: Tensor = self.proj(_images(attended))
-        return projected
+        return self.proj.bn.add(self.proj.conv(attended), x)
 
     @staticmethod
     def _dilate_pixels(x: Tensor) -> Tensor:
-        return _time_first(max_pool2d(_images(x), 3, stride=1, padding=1), x.shape[0])
+        return sequence(max_pool2d(images(x), 3, stride=1, padding=1), len(x))
 
     def _dilate_tokens(self, x: Tensor) -> Tensor:
         """3x3 max over (token, channel of the head): tokens in raster order, so rows of pixels touch."""
@@ -186,22 +212,26 @@ class _Mlp(nn.Module):
         self.block = block
         self.inner_shortcut = hidden == config.width
         self.fc1_lif = neurons()
-        self.fc1 = _ConvNorm(config.width, hidden, 1, bias=True)
+        self.fc1 = ConvNorm(config.width, hidden, 1, bias=True)
         self.fc2_lif = neurons()
-        self.fc2 = _ConvNorm(hidden, config.width, 1, bias=True)
+        self.fc2 = ConvNorm(hidden, config.width, 1, bias=True)
 
-    def forward(self, x: Tensor, steps: int, recorder: Recorder) -> Tensor:
-        spikes = self.fc1_lif(_time_first(x, steps))
-        recorder.spikes(f"{self.name}_fc1_lif", _published(spikes))
-        recorder.synapse(f"block.{self.block}.fc1", _published(spikes))
-        hidden = self.fc1(_images(spikes))
+    def forward(self, x: Tensor, watch: _Watch) -> Tensor:
+        hidden = watch.convolve(
+            self.fc1_lif, x, self.fc1.conv, spikes=f"{self.name}_fc1_lif", reads=[f"block.{self.block}.fc1"]
+        )
+        norm = None if self.inner_shortcut else self.fc1.bn
         if self.inner_shortcut:
-            x = hidden = hidden + x
-        spikes = self.fc2_lif(_time_first(hidden, steps))
-        recorder.spikes(f"{self.name}_fc2_lif", _published(spikes))
-        recorder.synapse(f"block.{self.block}.fc2", _published(spikes))
-        stream: Tensor = x + self.fc2(_images(spikes))
-        return stream
+            x = hidden = self.fc1.bn.add(hidden, x)
+        y = watch.convolve(
+            self.fc2_lif,
+            hidden,
+            self.fc2.conv,
+            norm=norm,
+            spikes=f"{self.name}_fc2_lif",
+            reads=[f"block.{self.block}.fc2"],
+        )
+        return self.fc2.bn.add(y, x)
 
 
 class _Block(nn.Module):
@@ -210,11 +240,9 @@ class _Block(nn.Module):
         self.attention = _Attention(config, block, neurons)
         self.mlp = _Mlp(config, block, neurons)
 
-    def forward(self, x: Tensor, steps: int, skip: bool, recorder: Recorder) -> Tensor:
-        if not skip:
-            x = x + self.attention(x, steps, recorder)
-        y: Tensor = self.mlp(x, steps, recorder)
-        return y
+    def forward(self, x: Tensor, skip: bool, watch: _Watch) -> Tensor:
+        stream: Tensor = self.mlp(x if skip else self.attention(x, watch), watch)
+        return stream
 
 
 class SpikeDrivenTransformer(nn.Module):
@@ -247,9 +275,6 @@ class SpikeDrivenTransformer(nn.Module):
         self.blocks = nn.ModuleList(_Block(config, i, neurons) for i in range(config.depth))
         self.head_lif = neurons()
         self.head = layer.Linear(config.width, geometry.classes, step_mode="s")
-        for module in self.modules():
-            if isinstance(module, layer.Conv2d):
-                module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
 
     def forward(
         self,
@@ -268,26 +293,69 @@ class SpikeDrivenTransformer(nn.Module):
                 that a sequence can be run a few steps at a time; gradients do not cross calls. By default
                 every call starts and ends at rest.
         """
+        self._check(frames)
+        if not keep_state:
+            self.reset()
+        watch = _Watch(recorder or _Silent(), recorder is not None, keep_state)
+        x = self.stem(frames, watch)
+        for index, block in enumerate(self.blocks):
+            x = block(x, index in skipped, watch)
+        logits = self._read_out(x, watch)
+        if not keep_state:
+            self.reset()
+        return logits
+
+    def forward_sets(
+        self,
+        frames: Tensor,
+        sets: Sequence[frozenset[int]],
+        recorder_of: Callable[[tuple[int, ...]], Recorder] | None = None,
+    ) -> list[Tensor]:
+        """What :meth:`forward` gives for each set of skipped blocks, to the bit.
+
+        Sets that agree up to a block share its computation: the stem runs once.
+
+        Args:
+            recorder_of: gives the recorder of what the sets with these indices have in common.
+        """
+        self._check(frames)
+        logits: list[Tensor] = [frames] * len(sets)
+
+        def watch(members: tuple[int, ...]) -> _Watch:
+            self.reset()
+            recorder = _Silent() if recorder_of is None else recorder_of(members)
+            return _Watch(recorder, recorder_of is not None, keep=False)
+
+        def descend(x: Tensor, index: int, members: tuple[int, ...]) -> None:
+            if index == len(self.blocks):
+                read = self._read_out(x, watch(members))
+                for member in members:
+                    logits[member] = read
+                return
+            for skip in (False, True):
+                some = tuple(member for member in members if (index in sets[member]) is skip)
+                if some:
+                    descend(self.blocks[index](x, skip, watch(some)), index + 1, some)
+
+        everybody = tuple(range(len(sets)))
+        descend(self.stem(frames, watch(everybody)), 0, everybody)
+        self.reset()
+        return logits
+
+    def _check(self, frames: Tensor) -> None:
         expected = self.geometry.synaptic[0]
         if frames.ndim != 5 or frames.shape[2:] != (expected.in_channels, expected.height, expected.width):
             raise ValueError(
                 f"frames of shape {tuple(frames.shape)} where [T, B, {expected.in_channels}, "
                 f"{expected.height}, {expected.width}] is expected"
             )
-        if not keep_state:
-            self.reset()
-        watch = recorder or _Silent()
-        steps = frames.shape[0]
-        x = self.stem(frames, watch)
-        for index, block in enumerate(self.blocks):
-            x = block(x, steps, index in skipped, watch)
-        spikes = self.head_lif(x.mean((2, 3)).view(steps, frames.shape[1], -1))
-        read = spikes[..., None, None]
-        watch.spikes("head_lif", read)
-        watch.synapse("head", read)
-        logits: Tensor = self.head(spikes)
-        if not keep_state:
-            self.reset()
+
+    def _read_out(self, x: Tensor, watch: _Watch) -> Tensor:
+        spikes = fire(self.head_lif, x.mean((2, 3), keepdim=True), keep=watch.keep)
+        read = _published(spikes)
+        watch.recorder.spikes("head_lif", read)
+        watch.recorder.synapse("head", read)
+        logits: Tensor = self.head(spikes[:, :, 0, 0])
         return logits
 
     def reset(self) -> None:

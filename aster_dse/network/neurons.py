@@ -197,8 +197,10 @@ class PLIF(neuron.ParametricLIFNode):  # type: ignore[misc]
         if groups > 1:
             self.w = torch.nn.Parameter(self.w.detach().repeat(groups))
 
-    def multi_step_forward(self, x_seq: Tensor) -> Tensor:
+    def rates(self, channels: int) -> Tensor:
+        """``1 / tau``: one for all, or one for each of the ``channels``."""
         rate: Tensor = self.w.sigmoid()
-        if rate.ndim:
-            rate = rate.repeat_interleave(x_seq.shape[-1] // len(rate))
-        return _advance(self, x_seq, rate)
+        return rate.repeat_interleave(channels // len(rate)) if rate.ndim else rate
+
+    def multi_step_forward(self, x_seq: Tensor) -> Tensor:
+        return _advance(self, x_seq, self.rates(x_seq.shape[-1]))

@@ -1,21 +1,28 @@
-"""Reads weights saved by the published Spike-Driven Transformer and ASTER code into our network."""
+"""Weights saved by the published Spike-Driven Transformer and ASTER code, loaded into our network."""
 
 from __future__ import annotations
 
-import argparse
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from torch import Tensor
 
-from aster_dse.errors import InputError, NotFoundError
+from aster_dse.errors import InputError
 from aster_dse.network.model import SpikeDrivenTransformer
+from aster_dse.network.weights_file import read_weights
 
-__all__ = ["load_published"]
+__all__ = [
+    "PublishedShape",
+    "load_published",
+    "load_translated",
+    "published_shape",
+    "stated_shape",
+    "translate",
+]
 
 _NAMES = (
     (r"patch_embed\.rpe_(conv|bn)\.", r"stem.position.\1."),
@@ -39,42 +46,146 @@ def load_published(model: SpikeDrivenTransformer, source: Path | Mapping[str, Te
         InputError: it cannot be read, or does not fit the network's configuration.
     """
     where = str(source) if isinstance(source, Path) else "published weights"
-    weights = _read(source) if isinstance(source, Path) else source
-    try:
-        translated = _translate(weights)
-        expected = model.state_dict()
-        missing = sorted(expected.keys() - translated.keys())
-        unknown = sorted(translated.keys() - expected.keys())
-        if missing or unknown:
-            names = ", ".join([f"no {name}" for name in missing] + [f"unknown {name}" for name in unknown])
-            raise InputError(where, names, "depth, neuron and mode must be those it was trained with")
-        model.load_state_dict(translated)
-    except (RuntimeError, KeyError) as error:
-        text = str(error).replace("\n", " ")
-        raise InputError(where, text, "the network's configuration must be that of the weights") from error
+    weights = read_weights(source).weights if isinstance(source, Path) else source
+    load_translated(model, translate(weights, where), where)
 
 
-def _read(path: Path) -> Mapping[str, Tensor]:
-    if not path.is_file():
-        raise NotFoundError(f"{path}: no such file")
-    try:
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
-        # timm's checkpoints carry the command line beside the weights.
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever the two readers raise on a foreign or damaged file
+def load_translated(model: SpikeDrivenTransformer, weights: Mapping[str, Tensor], where: str) -> None:
+    """Load weights that have our names already.
+
+    Raises:
+        InputError: with the first names that are missing or unknown, and their number.
+    """
+    expected = model.state_dict()
+    missing = sorted(expected.keys() - weights.keys())
+    unknown = sorted(weights.keys() - expected.keys())
+    if missing or unknown:
+        problems = [_names("no", missing), _names("unknown", unknown)]
         raise InputError(
-            str(path), f"cannot be read: {error}", "a safetensors file or a PyTorch checkpoint"
-        ) from error
-    for key in ("state_dict", "model"):
-        if isinstance(content.get(key), Mapping):
-            content = content[key]
-            break
-    return content
+            where,
+            "; ".join(problem for problem in problems if problem),
+            "depth, neuron and mode must be those it was trained with",
+        )
+    for name, tensor in weights.items():
+        if tensor.shape != expected[name].shape:
+            raise InputError(
+                where,
+                f"{name} has shape {tuple(tensor.shape)}, the network needs {tuple(expected[name].shape)}",
+                "the network's configuration must be that of the weights",
+            )
+    model.load_state_dict(dict(weights))
 
 
-def _translate(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _names(kind: str, names: Sequence[str], most: int = 3) -> str:
+    if not names:
+        return ""
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{kind} " + f", {kind} ".join(names[:most]) + rest
+
+
+@dataclass(frozen=True)
+class PublishedShape:
+    """What the weights alone tell of their network."""
+
+    width: int
+    depth: int
+    mlp_ratio: int
+    stem: str
+    neuron: str
+    classes: int
+    in_channels: int
+    num_heads: int | None
+    """None where the weights of the unused mixing of heads are not there."""
+
+    @property
+    def knobs(self) -> dict[str, Any]:
+        """Of :class:`~aster_dse.space.NetworkConfig`, by short name."""
+        facts = {
+            "width": self.width,
+            "depth": self.depth,
+            "mlp_ratio": self.mlp_ratio,
+            "stem": self.stem,
+            "neuron": self.neuron,
+        }
+        return facts | ({} if self.num_heads is None else {"num_heads": self.num_heads})
+
+
+def published_shape(weights: Mapping[str, Tensor], where: str) -> PublishedShape:
+    """Read the shape of the network off its weights.
+
+    Raises:
+        InputError: weights of another kind of network, or of a shape that ours cannot take.
+    """
+
+    def size(name: str, axis: int) -> int:
+        tensor = weights.get(name)
+        if tensor is None or tensor.ndim <= axis:
+            raise InputError(where, f"no {name}: not a Spike-Driven Transformer", "weights of SDT or ASTER")
+        return int(tensor.shape[axis])
+
+    width = size("head.weight", 1)
+    hidden = size("block.0.mlp.fc1_conv.weight", 0)
+    channels = [size(f"patch_embed.proj_conv{stage}.weight", 0) for stage in ("", "1", "2", "3")]
+    if hidden % width or channels[3] != width or any(width % count for count in channels):
+        raise InputError(
+            where,
+            f"width {width}, hidden width {hidden} and stem channels {'-'.join(map(str, channels))}",
+            "hidden width a multiple of the width, stem channels its divisors, the last one the width",
+        )
+    blocks = {int(found.group(1)) for name in weights if (found := re.match(r"block\.(\d+)\.", name))}
+    heads = weights.get("block.0.attn.talking_heads.weight")
+    return PublishedShape(
+        width=width,
+        depth=max(blocks) + 1,
+        mlp_ratio=hidden // width,
+        stem="-".join(str(width // count) for count in channels),
+        neuron="plif" if any(name.endswith("_lif.w") for name in weights) else "lif",
+        classes=size("head.weight", 0),
+        in_channels=size("patch_embed.proj_conv.weight", 1),
+        num_heads=None if heads is None else int(heads.shape[0]),
+    )
+
+
+_STATED = {
+    "pooling_stat": "pooling",
+    "event_mode": "event_mode",
+    "dvs_mode": "event_mode",
+    "num_heads": "num_heads",
+    "T": "timesteps",
+    "time_steps": "timesteps",
+    "size": "resolution",
+    "img_size": "resolution",
+}
+_DATA_SETS = {
+    "torch/cifar10": "cifar10",
+    "torch/cifar100": "cifar100",
+    "cifar10-dvs-tet": "cifar10-dvs",
+    "gesture": "dvs-gesture",
+}
+"""The published names of data sets that are not ours."""
+
+
+def stated_shape(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file says of its network and weights do not tell, in our words.
+
+    Returns:
+        Some of ``pooling``, ``event_mode``, ``num_heads``, ``timesteps``, ``resolution``, ``dataset``.
+    """
+    found = {ours: stated[theirs] for theirs, ours in _STATED.items() if stated.get(theirs) is not None}
+    dataset = stated.get("dataset")
+    if isinstance(dataset, str) and dataset:
+        found["dataset"] = _DATA_SETS.get(dataset, dataset)
+        # The published scripts switch the mode by the name of the data set.
+        found.setdefault("event_mode", found["dataset"] == "cifar10-dvs")
+    return found
+
+
+def translate(weights: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+    """The weights by our names, q, k and v in one.
+
+    Raises:
+        InputError: q, k or v of a block is missing.
+    """
     translated: dict[str, Tensor] = {}
     fused: dict[str, dict[str, Tensor]] = {}
     for published, tensor in weights.items():
@@ -97,6 +208,15 @@ def _translate(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
                 name = re.sub(pattern, replacement, name)
             translated[name] = tensor
     for name, parts in fused.items():
+        if absent := [letter for letter in "qkv" if letter not in parts]:
+            # The name under which the file would hold it.
+            found = re.fullmatch(r"blocks\.(\d+)\.attention\.qkv(?:_lif\.|\.(conv|bn)\.)(.+)", name)
+            block, kind, rest = found.groups() if found else ("?", None, name)
+            raise InputError(
+                where,
+                f"no block.{block}.attn.{absent[0]}_{kind or 'lif'}.{rest}",
+                "the weights of q, k and v go together",
+            )
         ordered = [parts[letter] for letter in "qkv"]
         if name.endswith("num_batches_tracked"):
             translated[name] = ordered[0]

@@ -160,3 +160,28 @@ def test_frames_of_another_shape_are_refused() -> None:
 def test_heads_must_divide_the_width_where_they_are_pooled() -> None:
     with pytest.raises((InputError, ValueError), match="num_heads"):
         build(NetworkConfig(width=16, event_mode=True, num_heads=3))
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: f"{config.width}x{config.depth}")
+@torch.no_grad()
+def test_skip_sets_share_what_they_have_in_common_and_change_nothing(config: NetworkConfig) -> None:
+    model = build(config)
+    frames = frames_for(model.geometry, 2)
+    sets = [frozenset(range(skips)) for skips in range(config.depth + 1)] + [frozenset({config.depth - 1})]
+    stems: list[tuple[int, ...]] = []
+
+    class Stem(Sizes):
+        def __init__(self, members: tuple[int, ...]) -> None:
+            super().__init__()
+            self.members = members
+
+        def spikes(self, name: str, values: Tensor) -> None:
+            if name == "MS_SPS_lif" and len(values) == len(frames):
+                stems.append(self.members)
+
+    together = model.forward_sets(frames, sets, Stem)
+    assert stems == [tuple(range(len(sets)))]
+    for skipped, logits in zip(sets, together, strict=True):
+        assert torch.equal(logits, model(frames, skipped=skipped))
+    for skipped, logits in zip(sets, model.forward_sets(frames, sets), strict=True):
+        assert torch.equal(logits, model(frames, skipped=skipped))
