@@ -2,11 +2,12 @@
 
 from aster_dse.training.checkpoint import load_trained
 from aster_dse.training.loss import tet_loss
-from aster_dse.training.trained import EpochRow, TrainedNetwork, predict_logits
+from aster_dse.training.trained import EpochRow, InitialWeights, TrainedNetwork, predict_logits
 from aster_dse.training.trainer import TrainingDiverged, train
 
 __all__ = [
     "EpochRow",
+    "InitialWeights",
     "TrainedNetwork",
     "TrainingDiverged",
     "load_trained",

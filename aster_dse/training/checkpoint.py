@@ -23,7 +23,7 @@ from torch import Tensor
 from aster_dse.errors import InputError, NotFoundError
 from aster_dse.network.model import SpikeDrivenTransformer
 from aster_dse.space import TRAINING_VERSION, NetworkConfig, TrainingConfig, WorkloadConfig
-from aster_dse.training.trained import EpochRow, TrainedNetwork, geometry_for
+from aster_dse.training.trained import EpochRow, InitialWeights, TrainedNetwork, geometry_for
 
 __all__ = ["EPOCH_FILE", "NETWORK_FILE", "load_trained", "read", "write"]
 
@@ -70,13 +70,19 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, metadata
 
 
-def identity(workload: WorkloadConfig, network: NetworkConfig, training: TrainingConfig) -> dict[str, Any]:
+def identity(
+    workload: WorkloadConfig,
+    network: NetworkConfig,
+    training: TrainingConfig,
+    initial: InitialWeights | None = None,
+) -> dict[str, Any]:
     """What a checkpoint must agree on to belong to a configuration."""
     return {
         "version": TRAINING_VERSION,
         "workload": workload.model_dump(mode="json"),
         "network": network.model_dump(mode="json"),
         "training": training.model_dump(mode="json"),
+        "initial": None if initial is None else initial.digest,
     }
 
 

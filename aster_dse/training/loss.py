@@ -17,7 +17,7 @@ def tet_loss(
 
     Args:
         logits: ``[T, B, classes]``.
-        labels: ``[B]``.
+        labels: ``[B]`` classes, or ``[B, classes]`` probabilities.
         weight: lambda of the second term.
 
     Returns:
@@ -27,7 +27,8 @@ def tet_loss(
     ICLR 2022, equation 12.
     """
     steps = logits.shape[0]
-    classified = cross_entropy(logits.flatten(0, 1), labels.repeat(steps), label_smoothing=label_smoothing)
+    repeated = labels.repeat(steps, *(1,) * (labels.ndim - 1))
+    classified = cross_entropy(logits.flatten(0, 1), repeated, label_smoothing=label_smoothing)
     if weight == 0.0:
         return classified
     return (1.0 - weight) * classified + weight * mse_loss(logits, logits.new_tensor(mean).expand_as(logits))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +12,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aster_dse.network.geometry import NetworkGeometry, network_geometry
+from aster_dse.network.memory import keep_freed_memory
 from aster_dse.network.model import Recorder, SpikeDrivenTransformer
 from aster_dse.space import NetworkConfig, WorkloadConfig
 from aster_dse.workload import Split, Workload, workload_shape
 
-__all__ = ["EpochRow", "Feed", "TrainedNetwork", "geometry_for", "predict_logits", "torch_threads"]
+__all__ = [
+    "EpochRow",
+    "Feed",
+    "InitialWeights",
+    "TrainedNetwork",
+    "geometry_for",
+    "moved",
+    "predict_logits",
+    "torch_threads",
+]
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,16 @@ class EpochRow:
     learning_rate: float
     wall_s: float
     cpu_s: float
+
+
+@dataclass(frozen=True)
+class InitialWeights:
+    """Weights that a training starts from; what they leave out is drawn."""
+
+    state: Mapping[str, Tensor]
+    """By the names of :class:`~aster_dse.network.model.SpikeDrivenTransformer`."""
+    digest: str
+    """Tells these weights from others: part of the identity of the checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -62,17 +82,32 @@ def geometry_for(workload: WorkloadConfig, network: NetworkConfig) -> NetworkGeo
 
 
 class Feed:
-    """A split on a device, given out as network inputs ``[T, B, C, H, W]``."""
+    """A split on a device, given out as network inputs ``[T, B, C, H, W]``.
+
+    Frames in memory go to the device whole; others are read when they are asked for.
+    """
 
     def __init__(self, split: Split, workload: Workload, device: torch.device) -> None:
-        # A copy: frames may come from shared read-only memory, which torch does not know.
-        self._frames = torch.from_numpy(np.array(split.frames)).to(device)
+        self.source = split.frames
+        self.device = device
+        self._frames: Tensor | None = None
+        if isinstance(split.frames, np.ndarray):
+            # A copy: frames may come from shared read-only memory, which torch does not know.
+            self._frames = torch.from_numpy(np.array(split.frames)).to(device)
         self.labels = torch.from_numpy(np.array(split.labels)).to(device)
         self._scale = workload.scale
         self._repeats = workload.config.timesteps if workload.static else 0
+        by_channel = (1, 1, -1, 1, 1)
+        self._mean = torch.tensor(workload.mean, device=device).view(by_channel) if workload.mean else None
+        self._std = torch.tensor(workload.std, device=device).view(by_channel) if workload.std else None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def ready(self) -> bool:
+        """The frames lie on the device."""
+        return self._frames is not None
 
     def frames(self, index: Tensor | slice, shifts: Tensor | None = None) -> Tensor:
         """Inputs of the chosen samples; a static image is one memory seen T times.
@@ -80,18 +115,34 @@ class Feed:
         Args:
             shifts: ``[B, 2]`` pixels (down, right) by which each sample is moved; zeros come in.
         """
-        chosen = self._frames[index]
-        batch = (chosen if shifts is None else _moved(chosen, shifts.to(chosen.device))).float()
+        raw = self.raw(index)
+        return self.steps_first(self.normalised(raw if shifts is None else moved(raw, shifts)))
+
+    def raw(self, index: Tensor | slice) -> Tensor:
+        """Bytes of the chosen samples, ``[B, T, C, H, W]`` (T 1 for static images)."""
+        if self._frames is not None:
+            return self._frames[index]
+        places = index if isinstance(index, slice) else index.cpu().numpy()
+        return torch.from_numpy(np.ascontiguousarray(self.source[places])).to(self.device)
+
+    def normalised(self, raw: Tensor) -> Tensor:
+        """Bytes as the network reads them."""
+        batch = raw.float()
         if self._scale != 1.0:
             batch.mul_(self._scale)
-        steps_first = batch.transpose(0, 1)
-        if self._repeats:
-            return steps_first.expand(self._repeats, -1, -1, -1, -1)
-        return steps_first
+        if self._mean is not None and self._std is not None:
+            batch.sub_(self._mean).div_(self._std)
+        return batch
+
+    def steps_first(self, batch: Tensor) -> Tensor:
+        """``[B, T, C, H, W]`` as ``[T, B, C, H, W]``; a static image is repeated."""
+        inputs = batch.transpose(0, 1)
+        return inputs.expand(self._repeats, -1, -1, -1, -1) if self._repeats else inputs
 
 
-def _moved(frames: Tensor, shifts: Tensor) -> Tensor:
-    """``[B, T, C, H, W]`` with each sample moved by its own ``[B, 2]`` pixels."""
+def moved(frames: Tensor, shifts: Tensor) -> Tensor:
+    """``[B, T, C, H, W]`` with each sample moved by its own ``[B, 2]`` pixels; zeros come in."""
+    shifts = shifts.to(frames.device)
     batch, _, _, height, width = frames.shape
     reach = int(shifts.abs().max())
     padded = torch.nn.functional.pad(frames, (reach,) * 4)
@@ -103,7 +154,11 @@ def _moved(frames: Tensor, shifts: Tensor) -> Tensor:
 
 @contextlib.contextmanager
 def torch_threads(threads: int) -> Iterator[None]:
-    """Run torch with this many threads inside; results are bit-identical for the same number only."""
+    """Run torch with this many threads inside; results are bit-identical for the same number only.
+
+    From then on the process keeps the memory of freed tensors for the next ones.
+    """
+    keep_freed_memory()
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

@@ -1,4 +1,4 @@
-"""The training loop: AdamW, cosine learning rate with warm-up, averaged weights, resumable."""
+"""The training loop: batches, loss, optimiser step, averaged weights, and going on after anything."""
 
 from __future__ import annotations
 
@@ -13,15 +13,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from aster_dse.errors import AsterError
+from aster_dse.errors import AsterError, InputError
 from aster_dse.network.model import SpikeDrivenTransformer
 from aster_dse.network.neurons import surrogate_function
 from aster_dse.space import NetworkConfig, TrainingConfig
 from aster_dse.training import checkpoint as files
+from aster_dse.training.batches import Batches
+from aster_dse.training.group import Group
 from aster_dse.training.loss import loss_of
+from aster_dse.training.optimiser import optimiser_for
+from aster_dse.training.precision import Precision
+from aster_dse.training.schedule import learning_rate
 from aster_dse.training.trained import (
     EpochRow,
     Feed,
+    InitialWeights,
     TrainedNetwork,
     accuracy_of,
     geometry_for,
@@ -57,6 +63,8 @@ def train(
     on_epoch: Callable[[EpochRow], None] | None = None,
     device: str = "auto",
     threads: int = 1,
+    initial: InitialWeights | None = None,
+    group: Group | None = None,
 ) -> TrainedNetwork:
     """Train ``network`` on ``workload``, going on from what lies in ``folder``.
 
@@ -68,52 +76,78 @@ def train(
             another configuration or damaged ones are logged and replaced.
         on_epoch: called after each epoch run here.
         device: ``auto`` takes CUDA where there is one.
+        initial: weights to start from, for fine-tuning.
+        group: the processes that train this network together; each calls this function, the first writes.
 
     Raises:
+        InputError: an augmentation, a precision or initial weights that do not fit.
         TrainingDiverged: the loss is no finite number.
     """
     where = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
-    configuration = files.identity(workload.config, network, training)
-    finished = _finished(folder / files.NETWORK_FILE, configuration, where)
+    group = Group() if group is None else group
+    configuration = files.identity(workload.config, network, training, initial)
+    finished = group.agree(lambda: _finished(folder / files.NETWORK_FILE, configuration))
     if finished is not None:
+        finished.model.to(where)
         return finished
     with torch_threads(threads), torch.enable_grad():
-        run = _Run(workload, network, training, where)
-        run.restore(folder / files.EPOCH_FILE, configuration)
+        run = _Run(workload, network, training, where, initial, group)
+        run.restore(group.agree(lambda: _interrupted(folder / files.EPOCH_FILE, configuration)))
         resumed = len(run.history)
         while len(run.history) < training.epochs:
             row = run.epoch()
-            files.write(folder / files.EPOCH_FILE, *run.state(configuration))
+            if group.writes:
+                files.write(folder / files.EPOCH_FILE, *run.state(configuration))
             if on_epoch is not None:
                 on_epoch(row)
         trained = run.result(resumed)
-    files.write_trained(folder / files.NETWORK_FILE, trained, configuration)
-    (folder / files.EPOCH_FILE).unlink(missing_ok=True)
+    if group.writes:
+        files.write_trained(folder / files.NETWORK_FILE, trained, configuration)
+        (folder / files.EPOCH_FILE).unlink(missing_ok=True)
     return trained
 
 
-def _finished(path: Path, configuration: dict[str, Any], device: torch.device) -> TrainedNetwork | None:
+def _finished(path: Path, configuration: dict[str, Any]) -> TrainedNetwork | None:
+    try:
+        return None if _interrupted(path, configuration) is None else files.load_trained(path)
+    except AsterError as error:
+        _log.warning("%s; training anew", error)
+        return None
+
+
+def _interrupted(
+    path: Path, configuration: dict[str, Any]
+) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """The checkpoint at ``path``, where there is one of this configuration."""
     if not path.is_file():
         return None
     try:
-        _, metadata = files.read(path)
-        if {name: metadata.get(name) for name in configuration} == configuration:
-            return files.load_trained(path, device=device)
-        _log.warning("%s belongs to another configuration; training anew", path)
+        tensors, metadata = files.read(path)
     except AsterError as error:
         _log.warning("%s; training anew", error)
-    return None
+        return None
+    if {name: metadata.get(name) for name in configuration} != configuration:
+        _log.warning("%s belongs to another configuration; training anew", path)
+        return None
+    return tensors, metadata
 
 
 class _Run:
     """One training between two epochs: all that a checkpoint must hold."""
 
     def __init__(
-        self, workload: Workload, network: NetworkConfig, training: TrainingConfig, device: torch.device
+        self,
+        workload: Workload,
+        network: NetworkConfig,
+        training: TrainingConfig,
+        device: torch.device,
+        initial: InitialWeights | None,
+        group: Group,
     ) -> None:
         self.config = training
+        self.group = group
         self.history: list[EpochRow] = []
-        self.train_feed = Feed(workload.train, workload, device)
+        self.batches = Batches(Feed(workload.train, workload, device), workload, training, group.share)
         self.validation_feed = Feed(workload.validation, workload, device)
         self.geometry = geometry_for(workload.config, network)
         with torch.random.fork_rng(devices=[]):
@@ -124,17 +158,12 @@ class _Run:
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = training.bn_momentum
                 nn.init.constant_(module.weight, training.bn_weight_init)
+        if initial is not None:
+            _start_from(self.model, initial)
         self.model.to(device)
-        matrices = [p for p in self.model.parameters() if p.ndim > 1]
-        others = [p for p in self.model.parameters() if p.ndim <= 1]
-        self.optimiser = torch.optim.AdamW(
-            [
-                {"params": matrices, "weight_decay": training.weight_decay},
-                {"params": others, "weight_decay": 0.0},
-            ],
-            lr=training.learning_rate,
-            fused=True,
-        )
+        self.learner = group.wrap(self.model)
+        self.optimiser = optimiser_for(self.model, training)
+        self.precision = Precision(training.amp, device)
         self.average: dict[str, Tensor] = {}
         if training.ema_decay:
             self.average = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
@@ -142,35 +171,31 @@ class _Run:
     def epoch(self) -> EpochRow:
         number = len(self.history) + 1
         wall, cpu = time.perf_counter(), time.process_time()
-        generator = self._generator(number)
-        order = torch.randperm(len(self.train_feed), generator=generator)
-        reach = self.config.shift_pixels
-        batches = [b for b in torch.split(order, self.config.batch_size) if len(b) > 1]
         self.model.train()
-        total = 0.0
-        for step, index in enumerate(batches):
-            rate = self._learning_rate(number - 1 + step / len(batches))
+        steps, total, seen = self.batches.steps(), 0.0, 0
+        for step, batch in enumerate(self.batches.epoch(number)):
+            rate = learning_rate(self.config, number - 1 + step / steps)
             for group in self.optimiser.param_groups:
                 group["lr"] = rate
-            index = index.to(self.train_feed.labels.device)
-            shifts = torch.randint(-reach, reach + 1, (len(index), 2), generator=generator) if reach else None
-            logits = self.model(self.train_feed.frames(index, shifts))
-            loss = loss_of(self.config, logits, self.train_feed.labels[index])
-            value = float(loss.detach())
+            with self.precision.forward():
+                logits = self.learner(batch.inputs)
+            # The mean over the whole batch, whatever part of it is here.
+            share = len(batch.labels) / batch.samples
+            loss = loss_of(self.config, logits.float(), batch.labels) * (share * self.group.share.world)
+            value = self.group.mean(loss.detach())
             if not math.isfinite(value):
                 raise TrainingDiverged(number, step + 1, value, rate)
             self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.optimiser.step()
-            self._follow((number - 1) * len(batches) + step + 1)
-            total += value * len(index)
+            self.precision.step(loss, self.optimiser)
+            self._follow((number - 1) * steps + step + 1)
+            total, seen = total + value * batch.samples, seen + batch.samples
         with _weights(self.model, self.average):
             accuracy = accuracy_of(self.model, self.validation_feed)
         row = EpochRow(
             epoch=number,
-            loss=total / sum(len(b) for b in batches),
+            loss=total / seen,
             accuracy=accuracy,
-            learning_rate=self._learning_rate(float(number - 1)),
+            learning_rate=learning_rate(self.config, float(number - 1)),
             wall_s=time.perf_counter() - wall,
             cpu_s=time.process_time() - cpu,
         )
@@ -197,19 +222,13 @@ class _Run:
         tensors |= {f"average.{name}": t for name, t in self.average.items()}
         for index, moments in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": t for name, t in moments.items()}
-        return tensors, {**configuration, "history": [asdict(row) for row in self.history]}
+        facts = {"history": [asdict(row) for row in self.history], "precision": self.precision.state()}
+        return tensors, {**configuration, **facts}
 
-    def restore(self, path: Path, configuration: dict[str, Any]) -> None:
-        if not path.is_file():
+    def restore(self, checkpoint: tuple[dict[str, Tensor], dict[str, Any]] | None) -> None:
+        if checkpoint is None:
             return
-        try:
-            tensors, metadata = files.read(path)
-        except AsterError as error:
-            _log.warning("%s; training anew", error)
-            return
-        if {name: metadata.get(name) for name in configuration} != configuration:
-            _log.warning("%s belongs to another configuration; training anew", path)
-            return
+        tensors, metadata = checkpoint
         self.model.load_state_dict(_under(tensors, "model."))
         for name, tensor in _under(tensors, "average.").items():
             self.average[name].copy_(tensor)
@@ -222,20 +241,8 @@ class _Run:
                 name: t if t.ndim == 0 else torch.empty_like(parameter).copy_(t) for name, t in loaded.items()
             }
         self.optimiser.load_state_dict(moments)
+        self.precision.restore(metadata["precision"])
         self.history = [EpochRow(**row) for row in metadata["history"]]
-
-    def _generator(self, epoch: int) -> torch.Generator:
-        # From the seed and the epoch alone, so that a resumed training draws as one that was never stopped.
-        return torch.Generator().manual_seed(self.config.seed * 1_000_003 + epoch)
-
-    def _learning_rate(self, epochs_done: float) -> float:
-        config = self.config
-        warm = config.warmup_epochs
-        if epochs_done < warm:
-            return config.learning_rate * (0.05 + 0.95 * epochs_done / warm)
-        share = (epochs_done - warm) / max(config.epochs - warm, 1e-9)
-        low = min(config.minimum_learning_rate, config.learning_rate)
-        return low + (config.learning_rate - low) * 0.5 * (1.0 + math.cos(math.pi * min(share, 1.0)))
 
     @torch.no_grad()
     def _follow(self, steps: int) -> None:
@@ -246,6 +253,16 @@ class _Run:
                 self.average[name].lerp_(tensor, 1.0 - decay)
             else:
                 self.average[name].copy_(tensor)
+
+
+def _start_from(model: SpikeDrivenTransformer, initial: InitialWeights) -> None:
+    own = model.state_dict()
+    wrong = [name for name, t in initial.state.items() if name not in own or own[name].shape != t.shape]
+    if wrong:
+        raise InputError(
+            "initial weights", f"{wrong[0]} does not fit the network", "give the configuration they belong to"
+        )
+    model.load_state_dict({**own, **initial.state})
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
