@@ -33,6 +33,8 @@ class InferenceActivity:
     by array height."""
     spikes: Array
     """``[K, neurons]`` spikes emitted by each LIF (or product) layer."""
+    exits_early: NDArray[np.bool_]
+    """``[K]`` whether samples may leave before the last step, so that each step waits for a decision."""
 
     def __len__(self) -> int:
         return len(self.steps)

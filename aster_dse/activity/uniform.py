@@ -64,6 +64,7 @@ def uniform_activity(
         active_windows=windows[None],
         active_accesses=accesses[None],
         spikes=spikes[None],
+        exits_early=np.array([steps != round(steps)]),
     )
 
 

@@ -82,6 +82,7 @@ class PolicyTable:
                 active_windows=windows,
                 active_accesses=accesses.reshape(1, -1, len(ROW_SIZES)),
                 spikes=spikes,
+                exits_early=np.array([policy.exit_threshold < 1.0]),
             ),
         )
 
@@ -111,4 +112,5 @@ def stack_activity(parts: Sequence[InferenceActivity]) -> InferenceActivity:
         active_windows=np.concatenate([part.active_windows for part in parts]),
         active_accesses=np.concatenate([part.active_accesses for part in parts]),
         spikes=np.concatenate([part.spikes for part in parts]),
+        exits_early=np.concatenate([part.exits_early for part in parts]),
     )

@@ -17,6 +17,7 @@ from aster_dse.errors import InputError, NotFoundError
 from aster_dse.network.geometry import network_geometry
 from aster_dse.space import ROW_SIZES
 from aster_dse.training.trained import Feed
+from aster_dse.workload import Split
 
 
 def _by_hand(plane: np.ndarray, kernel: int) -> tuple[int, int, list[int]]:
@@ -36,11 +37,19 @@ def _by_hand(plane: np.ndarray, kernel: int) -> tuple[int, int, list[int]]:
     return driven, windows, accesses
 
 
+@pytest.fixture(params=["on", "off"])
+def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the compiled kernels, and without."""
+    monkeypatch.setenv("ASTER_DSE_KERNELS", request.param)
+
+
+@pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("kernel", [1, 3])
 @pytest.mark.parametrize("density", [0.0, 0.02, 0.5, 1.0])
-def test_windows_of_spikes(kernel: int, density: float) -> None:
+@pytest.mark.parametrize("channels", [3, 20, 130])
+def test_windows_of_spikes(kernel: int, density: float, channels: int) -> None:
     rng = np.random.default_rng(3)
-    planes = rng.random((2, 3, 20, 5, 4)) < density
+    planes = rng.random((2, 3, channels, 5, 4)) < density
     driven, windows, accesses = _window_counts(torch.from_numpy(planes).float(), kernel, 1)
     for step in range(2):
         for sample in range(3):
@@ -49,9 +58,10 @@ def test_windows_of_spikes(kernel: int, density: float) -> None:
             assert found == expected
 
 
+@pytest.mark.usefixtures("kernels")
 def test_an_image_is_read_bit_plane_by_bit_plane_at_every_step() -> None:
     levels = np.random.default_rng(5).integers(0, 256, (3, 1, 6, 6))
-    image = torch.from_numpy(levels / 255.0).float().expand(4, -1, -1, -1, -1)
+    image = torch.from_numpy(levels).expand(4, -1, -1, -1, -1)
     driven, windows, accesses = _window_counts(image, 3, 8)
     for sample in range(3):
         planes = [_by_hand((levels[sample] >> bit) & 1, 3) for bit in range(8)]
@@ -104,8 +114,9 @@ def test_blocks_are_ordered_by_their_activity_on_training_samples() -> None:
             pass
 
     data, rates = workload(), Rates()
-    feed = Feed(data.train, data, torch.device("cpu"))
-    trained().model(feed.frames(slice(0, 256)), recorder=rates)
+    spread = np.unique(np.linspace(0, len(data.train) - 1, 256).round().astype(np.int64))
+    feed = Feed(Split(data.train.frames[spread], data.train.labels[spread]), data, torch.device("cpu"))
+    trained().model(feed.frames(slice(None)), recorder=rates)
     expected = [rates.seen[f"MS_SSA_Conv{block}_x_after_qkv"][0] for block in range(NETWORK.depth)]
     assert trace().block_activity == pytest.approx(expected, abs=1e-6)
     assert list(trace().skip_order) == sorted(range(NETWORK.depth), key=lambda b: expected[b])
