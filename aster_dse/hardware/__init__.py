@@ -5,6 +5,7 @@ from aster_dse.hardware.area import AREA_COMPONENTS
 from aster_dse.hardware.cost import CostTable, HardwareCost, estimate, estimate_many
 from aster_dse.hardware.designs import DesignTable
 from aster_dse.hardware.energy import ENERGY_COMPONENTS
+from aster_dse.hardware.grid import DesignGrid, estimate_grid
 from aster_dse.hardware.library import Library, library_names, load_library
 
 __all__ = [
@@ -12,11 +13,13 @@ __all__ = [
     "ENERGY_COMPONENTS",
     "Accelerator",
     "CostTable",
+    "DesignGrid",
     "DesignTable",
     "Fabric",
     "HardwareCost",
     "Library",
     "estimate",
+    "estimate_grid",
     "estimate_many",
     "library_names",
     "load_library",

@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from aster_dse.errors import InputError
-from aster_dse.hardware.documents import parse, shipped_names, shipped_text, validate
+from aster_dse.hardware.documents import parse, shipped_names, shipped_text, user_text, validate
 from aster_dse.hardware.library import Library, load_library
 from aster_dse.space import HardwareConfig
+from aster_dse.space.layers import LayerKnobs, layer_matches, layers_text, parse_layers
 
-__all__ = ["KNOBS", "RULES", "Accelerator", "Fabric", "Rule", "preset_names", "resolve"]
+__all__ = [
+    "COMPUTE",
+    "KNOBS",
+    "LAYER_KNOBS",
+    "PIPELINING",
+    "RULES",
+    "Accelerator",
+    "Fabric",
+    "Rule",
+    "columns_per_weight",
+    "is_digital",
+    "preset_names",
+    "resolve",
+]
 
 _FOLDER = "presets"
 
-KNOBS = tuple(name for name in HardwareConfig.model_fields if name not in ("base", "library"))
+KNOBS = tuple(name for name in HardwareConfig.model_fields if name not in ("base", "library", "layers"))
 """The knobs that are numbers or choices of one design, in the order of the configuration."""
+LAYER_KNOBS = tuple(LayerKnobs.model_fields)
+"""Those that may differ from layer to layer."""
+COMPUTE = ("analog", "digital")
+PIPELINING = ("none", "layers", "steps")
+_OPEN = ("tiles", "area_budget_mm2")
+"""Knobs for which None is a value."""
 
 
 class Fabric(BaseModel):
@@ -29,12 +50,14 @@ class Fabric(BaseModel):
 
     membrane_bits: Annotated[int, Field(ge=4, le=64)]
     """Width of LIF state, residual stream and accumulators."""
-    flit_bits: Annotated[int, Field(ge=8, le=4096)]
-    """Bits that a router passes per cycle."""
     router_cycles: Annotated[int, Field(ge=1, le=64)]
     """Cycles from the input to the output of a router."""
     digital_lanes: Annotated[int, Field(ge=8, le=65536)]
     """Bits per cycle and tile of the attention unit and of the max-pool unit."""
+    columns_per_slice: Annotated[int, Field(ge=1, le=2)]
+    """2 where a positive and a negative column hold a weight's slice, 1 where an offset makes it positive."""
+    links_mm2: Annotated[float, Field(ge=0.0)] = 0.0
+    """Area of the chip's links to others."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +72,24 @@ class Accelerator:
     columns: int
     cell_bits: int
     weight_bits: int
+    cell: str
+    compute: str
     adc_kind: str
     adc_levels: int
     column_mux: int
     arrays_per_subarray: int
     subarrays_per_tile: int
     tiles: int | None
+    area_budget_mm2: float | None
+    pipelining: str
     buffer_kib: int
+    flit_bits: int
     event_gating: bool
     clock_mhz: float
+    layers: tuple[tuple[str, LayerKnobs], ...] = ()
+    """Knobs of single layers by pattern; later ones win."""
+    notes: tuple[str, ...] = ()
+    """What was settled here and not asked for."""
 
     def knobs(self) -> dict[str, Any]:
         """The knobs with the names of :class:`~aster_dse.space.HardwareConfig`, JSON-able."""
@@ -65,7 +97,15 @@ class Accelerator:
             "base": self.base,
             "library": self.library.name,
             **{name: getattr(self, name) for name in KNOBS},
+            "layers": layers_text({pattern: knobs.chosen() for pattern, knobs in self.layers}) or None,
         }
+
+    def of_layer(self, layer: str) -> Accelerator:
+        """The design as a layer sees it."""
+        for pattern, knobs in self.layers:
+            if layer_matches(pattern, layer):
+                self = replace(self, **knobs.chosen())
+        return self
 
 
 @dataclass(frozen=True)
@@ -79,8 +119,21 @@ class Rule:
 
 
 def columns_per_weight(design: Any) -> Any:
-    """A positive and a negative column for each slice of ``cell_bits``."""
-    return 2 * (-(-design.weight_bits // design.cell_bits))
+    """One or two columns for each slice of ``cell_bits``; in a digital array a column for each bit."""
+    slices = -(-design.weight_bits // design.cell_bits)
+    digital = is_digital(design)
+    return digital * design.weight_bits + (1 - digital) * _columns_per_slice(design) * slices
+
+
+def is_digital(design: Any) -> Any:
+    """1 where products are summed in adder trees, else 0."""
+    if isinstance(design.compute, str):
+        return COMPUTE.index(design.compute)
+    return design.compute
+
+
+def _columns_per_slice(design: Any) -> Any:
+    return design.fabric.columns_per_slice if isinstance(design, Accelerator) else design.columns_per_slice
 
 
 def _arrays_per_tile(design: Any) -> Any:
@@ -108,8 +161,10 @@ RULES = (
         "columns",
         lambda d: columns_per_weight(d) > d.columns,
         lambda d: (
-            f"{d.columns} columns cannot hold one weight: {d.weight_bits} bits in cells of {d.cell_bits}, "
-            f"as differential pairs, take {columns_per_weight(d)}",
+            f"{d.columns} columns cannot hold one weight: {d.weight_bits} bits in cells of "
+            f"{1 if is_digital(d) else d.cell_bits}, "
+            + ("as differential pairs, " if _columns_per_slice(d) > 1 and not is_digital(d) else "")
+            + f"take {columns_per_weight(d)}",
             "raise columns or cell_bits, or lower weight_bits",
         ),
     ),
@@ -152,16 +207,30 @@ def preset_names() -> tuple[str, ...]:
     return shipped_names(_FOLDER)
 
 
-@lru_cache(maxsize=32)
-def _preset(name: str) -> _Preset:
-    if name not in preset_names():
+def _preset(name_or_path: str) -> _Preset:
+    if name_or_path in preset_names():
+        return _shipped_preset(name_or_path)
+    path = Path(name_or_path)
+    if path.suffix not in (".yaml", ".yml"):
         raise InputError(
-            "hardware.base", f"{name!r} is no known preset", f"one of {', '.join(preset_names())}"
+            "hardware.base",
+            f"{name_or_path!r} is no known preset",
+            f"one of {', '.join(preset_names())}, or the path of a .yaml file",
         )
-    preset = validate(_Preset, parse(shipped_text(_FOLDER, name), f"{name}.yaml"), f"{name}.yaml")
+    return _build_preset(user_text(path, "hardware.base"), name_or_path)
+
+
+@lru_cache(maxsize=32)
+def _shipped_preset(name: str) -> _Preset:
+    return _build_preset(shipped_text(_FOLDER, name), f"{name}.yaml")
+
+
+@lru_cache(maxsize=32)
+def _build_preset(text: str, source: str) -> _Preset:
+    preset = validate(_Preset, parse(text, source), source)
     for knob in ("library", *KNOBS):
-        if knob != "tiles" and getattr(preset.knobs, knob) is None:
-            raise InputError(f"{name}.yaml: knobs.{knob}", "a preset gives every knob a value")
+        if knob not in _OPEN and getattr(preset.knobs, knob) is None:
+            raise InputError(f"{source}: knobs.{knob}", "no value", "a preset gives every knob one")
     return preset
 
 
@@ -174,12 +243,22 @@ def resolve(config: HardwareConfig) -> Accelerator:
     preset = _preset(config.base)
     chosen = preset.knobs.model_dump() | config.model_dump(exclude={"base"}, exclude_none=True)
     library = load_library(chosen["library"])
+    chosen |= _read_out(config, chosen, library)
+    chosen["cell"] = _cell(config, chosen["cell"], library)
+    if config.cell_bits is None:
+        chosen["cell_bits"] = min(chosen["cell_bits"], library.cells[chosen["cell"]].most_bits)
     design = Accelerator(
-        base=config.base, library=library, fabric=preset.fabric, **{name: chosen[name] for name in KNOBS}
+        base=config.base,
+        library=library,
+        fabric=preset.fabric,
+        **{name: chosen[name] for name in KNOBS},
+        layers=parse_layers(chosen["layers"] or ""),
+        notes=_settled(preset, config, chosen),
     )
-    for rule in RULES:
-        if rule.broken(design):
-            raise InputError(f"hardware.{rule.knob}", *rule.explain(design))
+    if design.tiles is not None and design.area_budget_mm2 is not None:
+        raise InputError(
+            "hardware.area_budget_mm2", "an area budget and a number of tiles at once", "give one of them"
+        )
     known = library.scaling.nodes(library.supply_v)
     if design.node_nm not in known:
         raise InputError(
@@ -187,4 +266,63 @@ def resolve(config: HardwareConfig) -> Accelerator:
             f"{library.name} cannot be scaled to {design.node_nm} nm",
             f"one of {', '.join(map(str, sorted(known)))}",
         )
+    _check(design, "hardware")
+    for name in _kinds_of_layers(design.layers):
+        _check(design.of_layer(name), f"hardware.layers: {name}")
     return design
+
+
+def _kinds_of_layers(layers: tuple[tuple[str, LayerKnobs], ...]) -> list[str]:
+    """Layers that between them match every combination of patterns that any layer can match."""
+    if not layers:
+        return []
+    blocks = {pattern.split(".")[1] for pattern, _ in layers if pattern.startswith("block.")} - {"*"}
+    free = next(number for number in range(len(blocks) + 1) if str(number) not in blocks)
+    parts = ("q", "k", "v", "proj", "fc1", "fc2")
+    stem = [f"stem.{stage}" for stage in (0, 1, 2, 3, "position")]
+    return [*stem, *(f"block.{block}.{part}" for block in (*sorted(blocks), free) for part in parts), "head"]
+
+
+def _check(design: Accelerator, where: str) -> None:
+    for rule in RULES:
+        if rule.broken(design):
+            raise InputError(f"{where}.{rule.knob}", *rule.explain(design))
+    cell = design.library.cells[design.cell]
+    if design.compute == "analog" and design.cell_bits > cell.most_bits:
+        raise InputError(
+            f"{where}.cell_bits",
+            f"a cell of kind {design.cell} holds {cell.most_bits} bits, not {design.cell_bits}",
+            f"at most {cell.most_bits}",
+        )
+    if design.compute == "analog" and design.adc_kind not in design.library.adc_kinds:
+        raise InputError(
+            f"{where}.adc_kind",
+            f"library {design.library.name} has no figures for {design.adc_kind!r}",
+            f"one of {', '.join(design.library.adc_kinds)}",
+        )
+
+
+def _read_out(config: HardwareConfig, chosen: dict[str, Any], library: Library) -> dict[str, Any]:
+    """The library's own converter where the preset's is not in it and none is asked for."""
+    if config.adc_kind is None and chosen["adc_kind"] not in library.adc_kinds:
+        return {"adc_kind": library.adc_kind}
+    return {}
+
+
+def _cell(config: HardwareConfig, name: str, library: Library) -> str:
+    if name in library.cells:
+        return name
+    if config.cell is None:
+        return next(iter(library.cells))
+    raise InputError(
+        "hardware.cell", f"library {library.name} has no cell {name!r}", f"one of {', '.join(library.cells)}"
+    )
+
+
+def _settled(preset: _Preset, config: HardwareConfig, chosen: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(
+        f"library {chosen['library']} has not the {what} of {preset.name}, {getattr(preset.knobs, name)}: "
+        f"{chosen[name]} is taken"
+        for name, what in (("adc_kind", "read-out"), ("cell", "cell"), ("cell_bits", "bits per cell"))
+        if getattr(config, name) is None and chosen[name] != getattr(preset.knobs, name)
+    )

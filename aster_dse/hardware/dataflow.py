@@ -36,6 +36,10 @@ class Dataflow:
     """Block whose attention the layer belongs to; -1 for none."""
     group: Ints
     """Layers with the same number read the same spikes and run at once."""
+    segment: Ints
+    """Layers between the same two attentions have the same number."""
+    startup: NDArray[np.float64]
+    """Share of a layer's time after which the next can begin: its first rows of windows."""
     producer: Ints
     """Layer next to whose arrays the input lies; -1 for the chip's input."""
     input_values: Ints
@@ -132,6 +136,8 @@ def dataflow(geometry: NetworkGeometry) -> Dataflow:
         windows=np.array([layer.windows * layer.input_bits for layer in layers]),
         block=np.array([_block(layer) if layer.in_attention else -1 for layer in layers]),
         group=np.array([sources.index(source) for source in sources]),
+        segment=np.array([_segment(layer, geometry.depth) for layer in layers]),
+        startup=np.array([_startup(layer) for layer in layers]),
         producer=np.array([_producer(i, layer, index) for i, layer in enumerate(layers)]),
         input_values=np.array([n.in_channels * n.height * n.width * n.input_bits for n in layers]),
         from_memory=np.array([layer.input_lif is None for layer in layers]),
@@ -151,6 +157,22 @@ def dataflow(geometry: NetworkGeometry) -> Dataflow:
         spikes_of_k=np.array([neuron[f"MS_SSA_Conv{b}_k_lif"] for b in blocks], dtype=np.int64),
         spikes_of_kv=np.array([neuron[f"MS_SSA_Conv{b}_kv_before"] for b in blocks], dtype=np.int64),
     )
+
+
+def _segment(layer: SynapticLayer, depth: int) -> int:
+    """A block's q, k and v end a segment; its projection begins one."""
+    if layer.name == "head":
+        return depth
+    if layer.block is None:
+        return 0
+    return layer.block if layer.name.rpartition(".")[2] in ("q", "k", "v") else layer.block + 1
+
+
+def _startup(layer: SynapticLayer) -> float:
+    """A convolution with 3 x 3 windows needs three rows of the map before it; a linear layer a token."""
+    if layer.kernel_size > 1:
+        return min(1.0, layer.kernel_size / layer.height)
+    return 1.0 / layer.windows
 
 
 def _block(layer: SynapticLayer) -> int:

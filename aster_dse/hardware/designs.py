@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aster_dse.hardware.architecture import RULES, Accelerator, Fabric, columns_per_weight
-from aster_dse.hardware.converters import ADC_KINDS
+from aster_dse.hardware.architecture import (
+    COMPUTE,
+    LAYER_KNOBS,
+    PIPELINING,
+    RULES,
+    Accelerator,
+    Fabric,
+)
+from aster_dse.hardware.converters import ADC_KINDS, SURVEY
 from aster_dse.hardware.library import Library
 from aster_dse.hardware.technology import Technology, technology
 from aster_dse.space import ROW_SIZES
@@ -20,42 +28,43 @@ __all__ = ["DesignTable"]
 Ints = NDArray[np.int64]
 Array = NDArray[np.float64]
 
-_INTEGER_KNOBS = (
-    "rows",
-    "columns",
-    "cell_bits",
-    "weight_bits",
-    "adc_levels",
-    "column_mux",
-    "arrays_per_subarray",
-    "subarrays_per_tile",
-    "buffer_kib",
-)
+_CHIP_INTEGERS = ("arrays_per_subarray", "subarrays_per_tile", "buffer_kib", "flit_bits")
+_CHOICES = {"adc_kind": ADC_KINDS, "compute": COMPUTE, "pipelining": PIPELINING}
 _FABRIC = tuple(Fabric.model_fields)
 
 
 @dataclass(frozen=True, eq=False)
 class DesignTable:
-    """``K`` designs. Every array has length ``K``; ``tiles`` is 0 for as many as needed."""
+    """``K`` designs. Knobs of the chip are ``[K]``; those that layers may differ in are ``[K, 1]``, or
+    ``[K, layers]`` where some do."""
 
     rows: Ints
     columns: Ints
     cell_bits: Ints
     weight_bits: Ints
+    compute: Ints
+    """1 where products are summed in adder trees, else 0."""
+    adc_kind: Ints
+    """Index into :data:`~aster_dse.hardware.converters.ADC_KINDS`."""
     adc_levels: Ints
     column_mux: Ints
     arrays_per_subarray: Ints
     subarrays_per_tile: Ints
     buffer_kib: Ints
+    flit_bits: Ints
     tiles: Ints
+    """0 for as many as needed."""
+    area_budget_mm2: Array
+    """0 where no copies of layers are made."""
+    pipelining: Ints
+    """Index into :data:`~aster_dse.hardware.architecture.PIPELINING`."""
     event_gating: NDArray[np.bool_]
     clock_mhz: Array
-    adc_kind: Ints
-    """Index into :data:`~aster_dse.hardware.converters.ADC_KINDS`."""
     membrane_bits: Ints
-    flit_bits: Ints
     router_cycles: Ints
     digital_lanes: Ints
+    columns_per_slice: Ints
+    links_mm2: Array
     technology: Ints
     """Index into ``technologies``."""
     technologies: tuple[Technology, ...]
@@ -63,64 +72,95 @@ class DesignTable:
     """Name of the library of each technology."""
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.technology)
 
-    @property
+    @cached_property
     def columns_per_weight(self) -> Ints:
-        return np.asarray(columns_per_weight(self))
+        """``[K, 1]`` or ``[K, layers]``."""
+        slices = -(-self.weight_bits // self.cell_bits) * self.columns_per_slice[:, None]
+        return np.where(self.compute == 1, self.weight_bits, slices)
 
     @property
     def row_size_index(self) -> Ints:
         """Index of the array height in ``ROW_SIZES``."""
         return np.searchsorted(ROW_SIZES, self.rows)
 
+    @property
+    def uniform(self) -> bool:
+        """Whether no layer differs from the chip in any design."""
+        return all(getattr(self, name).shape[1] == 1 for name in LAYER_KNOBS)
+
     @classmethod
-    def stack(cls, accelerators: Sequence[Accelerator]) -> DesignTable:
-        """One row per accelerator."""
-        known: dict[tuple[Library, int], int] = {}
-        index = [known.setdefault((a.library, a.node_nm), len(known)) for a in accelerators]
-        columns: dict[str, NDArray[np.int64]] = {
-            name: np.array([getattr(a, name) for a in accelerators], dtype=np.int64)
-            for name in _INTEGER_KNOBS
+    def stack(cls, accelerators: Sequence[Accelerator], layers: Sequence[str] = ()) -> DesignTable:
+        """One row per accelerator.
+
+        Args:
+            layers: names of the network's synaptic layers; needed where accelerators have knobs of layers.
+        """
+        if any(a.layers for a in accelerators):
+            if not layers:
+                raise ValueError("knobs of single layers need the names of the layers")
+            views = [[a.of_layer(layer) for layer in layers] for a in accelerators]
+        else:
+            views = [[a] for a in accelerators]
+        known: dict[tuple[Library, int, str], int] = {}
+        index = [known.setdefault((a.library, a.node_nm, a.cell), len(known)) for a in accelerators]
+        columns: dict[str, NDArray[Any]] = {
+            name: np.array(
+                [[_number(name, getattr(view, name)) for view in row] for row in views], dtype=np.int64
+            )
+            for name in LAYER_KNOBS
         }
         columns |= {
-            name: np.array([getattr(a.fabric, name) for a in accelerators], dtype=np.int64)
-            for name in _FABRIC
+            name: np.array([getattr(a, name) for a in accelerators], dtype=np.int64)
+            for name in _CHIP_INTEGERS
         }
+        columns |= {name: np.array([getattr(a.fabric, name) for a in accelerators]) for name in _FABRIC}
         return cls(
             **columns,
             tiles=np.array([a.tiles or 0 for a in accelerators], dtype=np.int64),
+            area_budget_mm2=np.array([a.area_budget_mm2 or 0.0 for a in accelerators], dtype=float),
+            pipelining=np.array([PIPELINING.index(a.pipelining) for a in accelerators], dtype=np.int64),
             event_gating=np.array([a.event_gating for a in accelerators], dtype=bool),
             clock_mhz=np.array([a.clock_mhz for a in accelerators], dtype=float),
-            adc_kind=np.array([ADC_KINDS.index(a.adc_kind) for a in accelerators], dtype=np.int64),
             technology=np.array(index, dtype=np.int64),
-            technologies=tuple(technology(library, node) for library, node in known),
-            libraries=tuple(library.name for library, _ in known),
+            technologies=tuple(technology(library, node, cell) for library, node, cell in known),
+            libraries=tuple(library.name for library, _, _ in known),
         )
 
     @classmethod
     def vary(cls, base: Accelerator, knobs: Mapping[str, ArrayLike]) -> DesignTable:
         """Designs that differ from ``base`` in the knobs given, as arrays of one length (or of length 1).
 
-        ``tiles`` is 0 for as many as needed. Impossible designs are not refused: see :meth:`possible`.
+        A knob that layers may differ in also takes ``[K, layers]``. ``tiles`` and ``area_budget_mm2`` are 0
+        for none. Impossible designs are not refused: see :meth:`possible`.
 
         Raises:
-            ValueError: a name that is no knob, or a value outside a choice.
+            ValueError: a name that is no knob, a value outside a choice, a base with knobs of single layers.
         """
+        if base.layers:
+            raise ValueError("give knobs of single layers as [K, layers] arrays")
         arrays = {name: np.atleast_1d(np.asarray(value)) for name, value in knobs.items()}
         count = max((len(a) for a in arrays.values()), default=1)
         table = cls.stack([base]).take(np.zeros(count, dtype=np.int64))
         changed: dict[str, Any] = {}
         for name, array in arrays.items():
-            values = np.broadcast_to(array, (count,))
-            if name == "adc_kind":
-                changed[name] = np.array([ADC_KINDS.index(str(kind)) for kind in values], dtype=np.int64)
+            per_layer = name in LAYER_KNOBS
+            if per_layer and array.ndim == 1:
+                array = array[:, None]
+            values = np.broadcast_to(array, (count, *array.shape[1:]))
+            if name in _CHOICES:
+                choices = _CHOICES[name]
+                kinds, which = np.unique(values.astype(str), return_inverse=True)
+                if strange := set(kinds) - set(choices):
+                    raise ValueError(f"{name} must be one of {choices}, not {min(strange)!r}")
+                changed[name] = np.array([choices.index(kind) for kind in kinds])[which].reshape(values.shape)
             elif name == "node_nm":
                 nodes, which = np.unique(values, return_inverse=True)
-                technologies = tuple(technology(base.library, int(node)) for node in nodes)
+                technologies = tuple(technology(base.library, int(node), base.cell) for node in nodes)
                 table = replace(table, technologies=technologies, libraries=(base.library.name,) * len(nodes))
                 changed["technology"] = which.astype(np.int64)
-            elif name in (*_INTEGER_KNOBS, "tiles", "event_gating", "clock_mhz"):
+            elif per_layer or name in _SCALARS:
                 changed[name] = values.astype(getattr(table, name).dtype)
             else:
                 raise ValueError(f"{name!r} is no knob that can vary")
@@ -130,10 +170,15 @@ class DesignTable:
 
     def possible(self) -> NDArray[np.bool_]:
         """``[K]`` whether each design can exist, by the rules that :func:`resolve` refuses with."""
-        broken = np.zeros(len(self), dtype=bool)
+        broken = np.zeros((len(self), 1), dtype=bool)
+        view = _Columns(self)
         for rule in RULES:
-            broken |= rule.broken(self)
-        return ~broken
+            broken = broken | rule.broken(view)
+        bits = np.log2(self.adc_levels).astype(np.int64)
+        figures = self.gather_converter("conversion_pj", self.adc_kind, bits)
+        missing = np.isnan(figures) & (self.adc_kind != SURVEY)
+        missing |= np.isnan(self.gather_converter("cell_pj", self.adc_kind, bits))
+        return np.asarray(~(broken | (missing & (self.compute == 0))).any(axis=1))
 
     def take(self, index: NDArray[np.int64] | slice) -> DesignTable:
         """The designs at ``index``."""
@@ -145,6 +190,25 @@ class DesignTable:
         """``[K, 1]`` a figure of each design's technology, ready to meet ``[K, layers]``."""
         return np.array([getattr(t, name) for t in self.technologies])[self.technology, None]
 
-    def gather_converter(self, name: str) -> Array:
-        """``[K, ...]`` a coefficient of each design's converters."""
-        return np.array([getattr(t.converters, name) for t in self.technologies])[self.technology]
+    def gather_converter(self, name: str, kind: Ints, bits: Ints) -> Array:
+        """``[K, ...]`` a figure of each design's converters, at the kind and resolution of each layer."""
+        tables = np.array([getattr(t.converters, name) for t in self.technologies])
+        return np.asarray(tables[self.technology[:, None], kind, bits])
+
+
+_SCALARS = (*_CHIP_INTEGERS, "tiles", "area_budget_mm2", "event_gating", "clock_mhz")
+
+
+class _Columns:
+    """A table as the rules read it: knobs of the chip as columns beside those of layers."""
+
+    def __init__(self, designs: DesignTable) -> None:
+        self._designs = designs
+
+    def __getattr__(self, name: str) -> Any:
+        values = getattr(self._designs, name)
+        return values[:, None] if values.ndim == 1 else values
+
+
+def _number(name: str, value: Any) -> int:
+    return _CHOICES[name].index(value) if name in _CHOICES else int(value)

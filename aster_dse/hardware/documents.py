@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from aster_dse.errors import InputError
 from aster_dse.space.document import Place, parse_yaml
 
-__all__ = ["parse", "shipped_names", "shipped_text", "validate"]
+__all__ = ["parse", "shipped_names", "shipped_text", "user_text", "validate"]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -23,6 +24,19 @@ def shipped_names(folder: str) -> tuple[str, ...]:
 
 def shipped_text(folder: str, name: str) -> str:
     return resources.files(__package__).joinpath(folder, f"{name}.yaml").read_text("utf-8")
+
+
+def user_text(path: Path, knob: str) -> str:
+    """What a user's own file says.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise InputError(knob, f"cannot read {path}: {reason}", "give a readable YAML file") from None
 
 
 def parse(text: str, source: str) -> dict[str, Any]:

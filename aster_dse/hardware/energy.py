@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from aster_dse.hardware.dataflow import Dataflow
 from aster_dse.hardware.designs import DesignTable
 from aster_dse.hardware.events import Events
-from aster_dse.hardware.memory import membrane_kib, spilled_bits, sram_bit_pj
+from aster_dse.hardware.latency import LayerTimes
+from aster_dse.hardware.memory import membrane_kib, spilled_bits
 from aster_dse.hardware.placement import Placement
 from aster_dse.hardware.readout import ReadOut
+from aster_dse.hardware.sram import sram_bit_pj
 
-__all__ = ["ENERGY_COMPONENTS", "LayerEnergy", "energy_by_layer"]
+__all__ = ["ENERGY_COMPONENTS", "ENERGY_KINDS", "LayerEnergy", "clocked_bits", "energy_by_layer"]
 
 Array = NDArray[np.float64]
 
@@ -24,6 +26,7 @@ ENERGY_COMPONENTS = (
     "columns",
     "adc",
     "shift_add",
+    "adder_trees",
     "accumulators",
     "input_registers",
     "lif",
@@ -34,7 +37,23 @@ ENERGY_COMPONENTS = (
     "noc",
     "dram",
     "array_write",
+    "clock",
+    "static",
 )
+ENERGY_KINDS = {
+    "per_spike": ("row_drivers", "cells", "attention"),
+    "per_access": (
+        "columns",
+        "adc",
+        "shift_add",
+        "adder_trees",
+        "accumulators",
+        "input_registers",
+    ),
+    "per_step": ("lif", "membrane", "max_pool", "buffers", "noc", "dram", "array_write"),
+    "per_cycle": ("clock", "static"),
+}
+"""What each component goes with: spikes, reads of arrays, executed time steps, or time."""
 
 _POOL_INPUTS = 9
 """Values under a 3x3 max-pool window."""
@@ -51,9 +70,19 @@ class LayerEnergy:
 
 
 def energy_by_layer(
-    flow: Dataflow, designs: DesignTable, placement: Placement, events: Events, converter: ReadOut
+    flow: Dataflow,
+    designs: DesignTable,
+    placement: Placement,
+    events: Events,
+    converter: ReadOut,
+    times: LayerTimes,
+    leakage_mw: Array,
 ) -> LayerEnergy:
-    """Each term is a count of :class:`~aster_dse.hardware.events.Events` times a figure of the library."""
+    """Each term is a count of :class:`~aster_dse.hardware.events.Events` times a figure of the library.
+
+    Args:
+        leakage_mw: ``[K]`` static power of the chip; a layer pays for it while it runs.
+    """
     get, bits = designs.gather, designs.membrane_bits[:, None]
     adder, register, gate = get("adder_bit_pj") * bits, get("register_bit_pj"), get("gate_pj")
     buffer_bit = sram_bit_pj(designs, designs.buffer_kib[:, None].astype(float))
@@ -74,21 +103,23 @@ def energy_by_layer(
     spikes_buffered = flow.input_values * (1.0 / readers + placement.copies)
     travelled = packets(flow.input_values) * (placement.hops + placement.copies - 1)
     share = placement.streamed / placement.subarrays
-    weight_bits = flow.fan_in * flow.outputs * designs.weight_bits[:, None] * share * events.runs
+    weight_bits = flow.fan_in * flow.outputs * designs.weight_bits * share * events.runs
+    write = np.where(designs.compute == 1, get("digital_write_pj"), get("cell_write_pj"))
     pool_bits = np.where(flow.pool_on_spikes, 1, bits)
     pool_step = np.where(
         flow.pool_on_spikes, (_POOL_INPUTS - 1) * gate, (_POOL_INPUTS - 1) * bits * get("comparator_bit_pj")
     )
     synaptic = {
-        "row_drivers": events.row_drives
-        * placement.column_tiles
-        * designs.columns[:, None]
-        * get("row_drive_pj"),
+        "row_drivers": events.row_drives * placement.column_tiles * designs.columns * get("row_drive_pj"),
         "cells": events.conducting_rows * placement.used_columns * converter.cell_pj,
-        "columns": conversions * designs.rows[:, None] * get("column_pj"),
+        "columns": conversions * converter.column_pj,
         "adc": conversions * converter.conversion_pj,
-        "shift_add": conversions * get("shift_add_pj"),
-        "accumulators": sums * (adder + 2 * bits * register) + flow.residual_adds * events.runs * adder,
+        "shift_add": conversions * converter.shift_add_pj,
+        "adder_trees": sums * converter.tree_pj,
+        # Row tiles are added as they come; the sum of a window is kept between bit planes.
+        "accumulators": sums * adder
+        + 2 * events.windows * flow.outputs * bits * register
+        + flow.residual_adds * events.runs * adder,
         "input_registers": events.accesses * placement.column_tiles * per_access_rows * register,
         "lif": states * (adder + bits * get("comparator_bit_pj") + register),
         "membrane": states * 2 * bits * sram_bit_pj(designs, membrane_kib(flow, designs, placement)),
@@ -100,7 +131,9 @@ def energy_by_layer(
         + weight_bits * bus,
         "dram": (np.where(flow.from_memory, flow.input_values, 0) + 2.0 * spill) * events.runs * dram
         + weight_bits * dram,
-        "array_write": flow.fan_in * placement.used_columns * share * events.runs * get("cell_write_pj"),
+        "array_write": flow.fan_in * placement.used_columns * share * events.runs * write,
+        "clock": times.cycles * clocked_bits(designs, placement) * get("clock_bit_pj"),
+        "static": times.synaptic_ns * leakage_mw[:, None],
     }
     maps = flow.tokens * flow.channels
     attention = {
@@ -111,5 +144,13 @@ def energy_by_layer(
         "noc": packets(maps) * placement.hops_to_attention * events.attention_runs * router
         + 3.0 * maps * events.attention_runs * bus,
         "dram": 2.0 * attention_spill * events.attention_runs * dram,
+        "static": times.attention_ns * leakage_mw[:, None],
     }
     return LayerEnergy(synaptic, attention)
+
+
+def clocked_bits(designs: DesignTable, placement: Placement) -> Array:
+    """``[K, L]`` register bits of one copy of a layer: row FIFO and mask, accumulators and spikes."""
+    outputs = designs.columns // designs.columns_per_weight
+    per_array = 2 * designs.rows + outputs * (designs.membrane_bits[:, None] + 1)
+    return np.asarray(placement.subarrays * designs.arrays_per_subarray[:, None] * per_array).astype(float)

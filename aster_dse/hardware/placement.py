@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 
 from aster_dse.hardware.dataflow import Dataflow
 from aster_dse.hardware.designs import DesignTable
+from aster_dse.hardware.readout import ReadOut
+from aster_dse.hardware.replication import replicate
+from aster_dse.hardware.sram import sram_area_um2
+from aster_dse.hardware.units import array_um2, tile_um2
 
 __all__ = ["Placement", "place"]
 
@@ -27,7 +31,13 @@ class Placement:
     used_columns: Ints
     """Columns that hold weights, over all column tiles."""
     subarrays: Ints
-    """A layer owns whole subarrays; a tile may serve several layers."""
+    """Of one copy. A layer owns whole subarrays; a tile may serve several layers."""
+    replicas: Ints
+    """Copies of the layer, between which its windows are shared."""
+    on_chip: Ints
+    """Subarrays of all copies that stay on the chip."""
+    memories: Ints
+    """Subarrays that hold a part of the layer's membranes."""
     streamed: Ints
     """Subarrays of the layer that are written anew in every step."""
     passes: Ints
@@ -45,7 +55,7 @@ class Placement:
     overlap: Array
     """A layer's share in the time of its group: layers that read the same spikes run at once."""
     arrays: Ints
-    """``[K]`` arrays that the weights need."""
+    """``[K]`` arrays that the weights need, all copies."""
     tiles: Ints
     """``[K]`` tiles on the chip."""
     tiles_needed: Ints
@@ -53,25 +63,34 @@ class Placement:
     """``[K]`` share of the cells of the chip that hold weights of the network."""
 
 
-def place(flow: Dataflow, designs: DesignTable) -> Placement:
+def place(flow: Dataflow, designs: DesignTable, converter: ReadOut) -> Placement:
     """Fill tiles with subarrays in the order of execution.
 
     If all fit they stay for good. If not, one tile is set aside as staging area: the layers that do not fit
-    in the others are written into it, a tile at a time, in every step.
+    in the others are written into it, a tile at a time, in every step. An area budget says how many tiles
+    there are: if it has room for more than one copy of each layer, those that take longest get more.
     """
-    per_weight = designs.columns_per_weight[:, None]
-    per_array = designs.columns[:, None] // per_weight
-    row_tiles = _ceil(flow.fan_in, designs.rows[:, None])
-    column_tiles = _ceil(flow.outputs, per_array)
+    count = len(designs)
+    per_weight = designs.columns_per_weight
+    per_array = designs.columns // per_weight
+    row_tiles = np.broadcast_to(_ceil(flow.fan_in, designs.rows), (count, len(flow.fan_in)))
+    column_tiles = np.broadcast_to(_ceil(flow.outputs, per_array), row_tiles.shape)
     arrays = row_tiles * column_tiles
     subarrays = _ceil(arrays, designs.arrays_per_subarray[:, None])
-    end = np.cumsum(subarrays, axis=1)
-    start = end - subarrays
     per_tile = designs.subarrays_per_tile
-    needed = _ceil(end[:, -1], per_tile)
+    needed = _ceil(subarrays.sum(axis=1), per_tile)
     tiles = np.where(designs.tiles > 0, designs.tiles, needed)
+    replicas = np.ones_like(subarrays)
+    budgeted = designs.area_budget_mm2 > 0
+    if budgeted.any():
+        with_budget = _spend(flow, designs, converter, subarrays)
+        replicas = np.where(budgeted[:, None], with_budget[0], replicas)
+        tiles = np.where(budgeted, with_budget[1], tiles)
+    end = np.cumsum(subarrays * replicas, axis=1)
+    start = end - subarrays * replicas
     capacity = np.where(needed <= tiles, end[:, -1], (tiles - 1) * per_tile)
-    streamed = subarrays - np.clip(capacity[:, None] - start, 0, subarrays)
+    on_chip = np.clip(capacity[:, None] - start, 0, subarrays * replicas)
+    streamed = np.where(needed[:, None] <= tiles[:, None], 0, subarrays - on_chip)
     passes = np.maximum(_ceil(streamed, per_tile[:, None]), 1)
 
     last_tile = tiles[:, None] - 1
@@ -90,41 +109,81 @@ def place(flow: Dataflow, designs: DesignTable) -> Placement:
 
     resident = streamed == 0
     same = flow.group[:, None] == flow.group[None, :]
-    together = resident.astype(np.int64) @ same
+    every = resident.all(axis=1)
+    together = np.broadcast_to(same.sum(axis=0), subarrays.shape)
+    if not every.all():
+        together = resident.astype(float) @ same
     cells = flow.fan_in * flow.outputs * per_weight
-    per_chip = tiles * per_tile * designs.arrays_per_subarray * designs.rows * designs.columns
-    on_chip = (cells * (subarrays - streamed) / subarrays).sum(axis=1)
-    # The staging tile holds one load after the other; it counts as full while there is something to stream.
-    staged = np.where(
-        resident.all(axis=1), 0, per_tile * designs.arrays_per_subarray * designs.rows * designs.columns
+    in_subarray = np.broadcast_to(
+        designs.arrays_per_subarray[:, None] * designs.rows * designs.columns, subarrays.shape
     )
+    spare = tiles * per_tile - on_chip.sum(axis=1)
+    per_chip = (on_chip * in_subarray).sum(axis=1) + spare * in_subarray[:, -1]
+    holding = (cells * (on_chip / subarrays)).sum(axis=1)
+    # The staging tile holds one load after the other; it counts as full while there is something to stream.
+    staged = np.where(every, 0, per_tile * in_subarray[:, -1])
+    span = last - first + 1
     return Placement(
         row_tiles=row_tiles,
         column_tiles=column_tiles,
         used_columns=flow.outputs * per_weight,
         subarrays=subarrays,
+        replicas=replicas,
+        on_chip=on_chip,
+        memories=np.minimum(subarrays * replicas, (tiles * per_tile)[:, None]),
         streamed=streamed,
         passes=passes,
-        span=last - first + 1,
-        copies=np.minimum(last - first + 1, column_tiles),
+        span=span,
+        copies=np.minimum(_ceil(span, replicas), column_tiles),
         hops=hops,
         split=_ceil(row_tiles, (designs.arrays_per_subarray * per_tile)[:, None]) - 1,
         hops_to_attention=np.asarray(to_attention),
         overlap=np.where(resident, 1.0 / np.maximum(together, 1), 1.0),
-        arrays=arrays.sum(axis=1),
+        arrays=(arrays * replicas).sum(axis=1),
         tiles=tiles,
         tiles_needed=needed,
-        utilisation=(on_chip + staged) / per_chip,
+        utilisation=(holding + staged) / per_chip,
     )
 
 
+def _spend(flow: Dataflow, designs: DesignTable, converter: ReadOut, subarrays: Ints) -> tuple[Ints, Ints]:
+    """``[K, L]`` copies and ``[K]`` tiles that an area budget pays for."""
+    per_tile = designs.subarrays_per_tile[:, None]
+    beside = np.asarray(sum(tile_um2(designs).values()))
+    arrays_um2 = np.asarray(sum(array_um2(designs, converter).values()))
+    subarray = np.broadcast_to(designs.arrays_per_subarray[:, None] * arrays_um2, subarrays.shape)
+    membranes = flow.membranes * designs.membrane_bits[:, None] / 8192.0
+    # Small memories take most area for what they hold, and copies make them smaller.
+    densest = sram_area_um2(designs, np.ones((len(designs), 1))) * membranes
+    memory = np.maximum(sram_area_um2(designs, membranes / subarrays) * subarrays, densest)
+    budget = (designs.area_budget_mm2 - designs.links_mm2) * 1e6 - memory.sum(axis=1)
+    cost = subarrays * (subarray + beside / per_tile)
+    tile = per_tile[:, 0] * subarray.max(axis=1) + beside[:, 0]
+    single = _ceil(subarrays.sum(axis=1), per_tile[:, 0])
+    spare = single * per_tile[:, 0] - subarrays.sum(axis=1)
+    once = (subarrays * subarray).sum(axis=1) + spare * subarray[:, -1] + single * beside[:, 0]
+    work = flow.windows * converter.slots * converter.slot_ns
+    work = np.broadcast_to(work + flow.neuron_cycles * converter.period_ns, subarrays.shape)
+    replicas = replicate(
+        work,
+        cost,
+        np.maximum(budget - once - tile, 0.0),  # the last tile may hold less than it could
+        flow.windows.astype(float),
+        balanced=designs.pipelining > 0,
+    )
+    most = np.maximum(np.floor(budget / tile), 1).astype(np.int64)
+    needed = _ceil((subarrays * replicas).sum(axis=1), per_tile[:, 0])
+    return replicas, np.where(once <= budget, needed, np.minimum(most, needed))
+
+
 def _ceil(a: Ints, b: Ints) -> Ints:
-    return -(-a // b)
+    # In floating point: exact for counts, and several times faster than a division of integers.
+    return np.ceil(a / b).astype(np.int64)
 
 
 def _mesh(tile: Ints, tiles: Ints) -> tuple[Ints, Ints]:
     """Column and row of a tile in a square mesh, filled back and forth so that neighbours stay close."""
     side = np.ceil(np.sqrt(tiles)).astype(np.int64)[:, None]
-    row = tile // side
-    column = tile % side
+    row = np.floor(tile / side).astype(np.int64)
+    column = tile - row * side
     return np.where(row % 2 == 1, side - 1 - column, column), row

@@ -1,4 +1,4 @@
-"""The column read-out of each design: its converters chosen by kind, with the slot one conversion takes."""
+"""What one access of an array costs: by its converters or its adder trees, and how long it takes."""
 
 from __future__ import annotations
 
@@ -7,55 +7,107 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from aster_dse.hardware.converters import (
-    flash_energy_pj,
-    murmann_area_um2,
-    murmann_energy_pj,
-    sar_energy_pj,
-)
+from aster_dse.hardware.converters import SURVEY, murmann_area_um2, murmann_energy_pj
 from aster_dse.hardware.designs import DesignTable
 
-__all__ = ["ReadOut", "read_out"]
+__all__ = ["ReadOut", "adder_tree_bits", "read_out"]
 
 Array = NDArray[np.float64]
+
+_XOR = 2.4
+"""Delay of an exclusive or in those of a NAND; ZigZag-IMC."""
 
 
 @dataclass(frozen=True, eq=False)
 class ReadOut:
-    """``[K, 1]`` per design."""
+    """``[K, 1]``, or ``[K, layers]`` where layers differ; ``period_ns`` always ``[K, 1]``."""
 
     conversion_pj: Array
+    """Per column and access; 0 in a digital array."""
+    shift_add_pj: Array
+    """Per column and access, to put the slices of a weight together."""
+    tree_pj: Array
+    """Per weight and access of a digital array's adder tree; 0 in an analog one."""
+    column_pj: Array
+    """Per column and access, of the bit line."""
     cell_pj: Array
-    """Per conducting cell while its column is converted."""
+    """Per conducting cell and access."""
     converter_um2: Array
+    shift_add_um2: Array
+    """Of the one beside each converter; both 0 in a digital array."""
+    slots: Array
+    """Conversions that follow one another in an access: the columns that share a converter."""
     slot_ns: Array
-    """Whole clock cycles, as many as the converter needs."""
+    """Whole clock cycles, as many as one of them needs."""
     period_ns: Array
 
 
+def adder_tree_bits(rows: Array, weight_bits: Array) -> Array:
+    """Full adders of a tree over ``rows`` operands of ``weight_bits``: ``N (w + 1) - (w + log2 N + 1)``.
+
+    Source: ZigZag-IMC (Sun et al., ICCAD 2023).
+    """
+    return np.asarray(rows * (weight_bits + 1) - (weight_bits + np.log2(rows) + 1))
+
+
 def read_out(designs: DesignTable) -> ReadOut:
-    """Evaluate the three converter models and take each design's own."""
-    get, levels, kind = designs.gather_converter, designs.adc_levels, designs.adc_kind
-    bits, frequency = np.log2(levels), designs.clock_mhz * 1e6
-    node = get("node_nm")
-    survey_pj = murmann_energy_pj(bits, frequency, node)
-    flash_um2 = 10.0 ** (get("flash_area_intercept") + get("flash_area_slope") * bits) * levels
-    sar_um2 = np.take_along_axis(get("sar_um2"), bits.astype(np.int64)[:, None], axis=1)[:, 0]
-    period = 1e3 / designs.clock_mhz
-    duration = np.choose(kind, [get("flash_ns"), get("sar_cycle_ns") * (bits + 1.0), period])
+    """Evaluate the converter that each design has, or its adder tree."""
+    get, kind = designs.gather, designs.adc_kind
+    exponent = np.log2(designs.adc_levels)
+    bits = exponent.astype(np.int64)
+    period = (1e3 / designs.clock_mhz)[:, None]
+
+    def table(name: str) -> Array:
+        return designs.gather_converter(name, kind, bits)
+
+    conversion, area = table("conversion_pj"), table("area_um2")
+    duration = table("time_ns") + table("time_per_row_ns") * designs.rows
+    if (survey := kind == SURVEY).any():
+        frequency, node = designs.clock_mhz[:, None] * 1e6, get("node_nm")
+        survey_pj = murmann_energy_pj(exponent, frequency, node)
+        conversion = np.where(survey, survey_pj, conversion)
+        area = np.where(survey, murmann_area_um2(survey_pj, frequency, node), area)
+        duration = np.where(survey, period, duration)
+    cell_pj = table("cell_pj")
+    shift_add_um2 = np.broadcast_to(get("shift_add_um2"), area.shape)
+    shift_add = _shift_add_pj(designs, exponent)
+    column = designs.rows * get("column_pj")
+    tree = np.zeros((1, 1))
+    slots = designs.column_mux.astype(float)
+    if (digital := designs.compute == 1).any():
+        full_adders = adder_tree_bits(designs.rows.astype(float), designs.weight_bits.astype(float))
+        tree = digital * full_adders * get("adder_bit_pj")
+        conversion, shift_add = np.where(digital, 0.0, conversion), np.where(digital, 0.0, shift_add)
+        column, cell_pj = np.where(digital, 0.0, column), np.where(digital, get("gate_pj"), cell_pj)
+        area, shift_add_um2 = np.where(digital, 0.0, area), np.where(digital, 0.0, shift_add_um2)
+        depth = np.log2(designs.rows)
+        gates = 1 + (2 * depth - 1) * _XOR + 2 * (designs.weight_bits + depth - 1)
+        duration = np.where(digital, gates * get("gate_ns"), duration)
+        slots = np.where(digital, 1.0, slots)
     # A hair of tolerance, so that 6 ns at 500 MHz are 3 cycles whatever the rounding.
     slot = np.maximum(np.ceil(duration / period - 1e-9), 1.0) * period
-    cells = [get("flash_cell_pj"), get("sar_cell_pj") * (bits + 1.0), designs.gather("cell_read_pj")[:, 0]]
-    energies = [
-        flash_energy_pj(levels, get("flash_level_pj")),
-        sar_energy_pj(levels, get("sar_a_pj"), get("sar_b_pj")),
-        survey_pj,
-    ]
-    areas = [flash_um2 * get("flash_area_factor"), sar_um2, murmann_area_um2(survey_pj, frequency, node)]
     return ReadOut(
-        conversion_pj=np.choose(kind, energies)[:, None],
-        cell_pj=np.choose(kind, cells)[:, None],
-        converter_um2=np.choose(kind, areas)[:, None],
-        slot_ns=slot[:, None],
-        period_ns=period[:, None],
+        conversion_pj=conversion,
+        shift_add_pj=shift_add,
+        tree_pj=tree,
+        column_pj=column,
+        cell_pj=cell_pj,
+        converter_um2=area,
+        shift_add_um2=shift_add_um2,
+        slots=slots,
+        slot_ns=slot,
+        period_ns=period,
     )
+
+
+def _shift_add_pj(designs: DesignTable, bits: Array) -> Array:
+    """Of one converted value, put to those of the other columns of its weight.
+
+    As NeuroSim composes it: an adder as wide as the value, and registers for its sum and for a shift of as
+    many places as there are columns. A library may give a figure per bit of the sum instead.
+    """
+    get, columns = designs.gather, designs.columns_per_weight
+    per_bit = get("shift_add_bit_pj")
+    composed = bits * get("adder_bit_pj") + (bits + columns) * get("register_bit_pj")
+    cost = np.where(per_bit > 0, per_bit * (bits + designs.weight_bits), composed)
+    return np.where(columns > 1, cost, 0.0)

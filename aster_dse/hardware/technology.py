@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from aster_dse.hardware.converters import ConverterTechnology, converter_technology
+from aster_dse.hardware.converters import ConverterTable, converter_table
 from aster_dse.hardware.library import Library
 
 __all__ = ["SRAM_LOG2_KIB", "Technology", "technology"]
@@ -21,8 +21,9 @@ SRAM_LOG2_KIB = np.arange(0.0, 10.5, 0.5)
 
 @dataclass(frozen=True, eq=False)
 class Technology:
-    """Energies in pJ, areas in um2, times in ns, at one node."""
+    """Energies in pJ, areas in um2, times in ns, powers in mW, at one node and with one cell."""
 
+    node_nm: float
     row_drive_pj: float
     """Per driven row and column of the array."""
     row_driver_um2: float
@@ -32,11 +33,16 @@ class Technology:
     cell_read_pj: float
     """Per conducting cell, for converters without a column term of their own."""
     cell_um2: float
+    cell_leaks: bool
+    digital_cell_um2: float
+    digital_write_pj: float
+    digital_write_ns: float
     cell_write_pj: float
     cell_write_ns: float
     adder_bit_pj: float
     adder_bit_um2: float
-    shift_add_pj: float
+    shift_add_bit_pj: float
+    """Per bit of a shift-and-add; 0 where it is composed of adder and register bits."""
     shift_add_um2: float
     register_bit_pj: float
     register_bit_um2: float
@@ -47,37 +53,59 @@ class Technology:
     router_bit_pj: float
     router_um2: float
     bus_bit_pj: float
+    bus_um2: float
+    """Of a subarray's part of its tile's bus."""
+    clock_bit_pj: float
+    """Per clocked register bit and cycle."""
+    gate_ns: float
+    """Delay of a two-input gate."""
+    logic_mw_per_um2: float
+    """Static power of logic."""
     dram_bit_pj: float
     dram_bit_ns: float
     sram_bit_pj: Array
     """Per bit read or written, on :data:`SRAM_LOG2_KIB`."""
     sram_um2: Array
     """Of the whole memory, on :data:`SRAM_LOG2_KIB`."""
-    converters: ConverterTechnology
+    sram_mw: Array
+    """Static power of the whole memory, on :data:`SRAM_LOG2_KIB`."""
+    converters: ConverterTable
 
 
 @lru_cache(maxsize=256)
-def technology(library: Library, node_nm: int) -> Technology:
-    """Read ``library`` at ``node_nm``; what it lacks there is scaled from the nearest node that it has."""
-    cell, sram, value = library.cell, library.sram, library.value
+def technology(library: Library, node_nm: int, cell_name: str) -> Technology:
+    """Read ``library`` at ``node_nm``; what it lacks there is scaled from the nearest node that it has.
+
+    Static power is taken from the nearest node as it is: the scaling tables say nothing of it.
+    """
+    cell, sram, value = library.cells[cell_name], library.sram, library.value
     energy_node = library.nearest_node(sram.access_pj, node_nm)
     area_node = library.nearest_node(sram.area_mm2, node_nm)
     capacities = np.log2(sram.capacity_kib)
     access_pj = np.array(sram.access_pj[energy_node]) * library.energy_factor(energy_node, node_nm)
     area_um2 = np.array(sram.area_mm2[area_node]) * library.area_factor(area_node, node_nm) * 1e6
+    leakage_node = library.nearest_node(sram.leakage_uw, node_nm)
+    leakage_mw = np.array(sram.leakage_uw[leakage_node]) * 1e-3
+    logic_node = library.nearest_node(library.leakage.uw_per_mm2, node_nm)
     # The library states the read of a cell at half conductance; reads are linear in it.
-    level = cell.mean_siemens / ((1.0 / cell.on_ohm + 1.0 / cell.off_ohm) / 2.0)
+    read_pj = cell.read_pj or value(library.cell_read_energy, node_nm)
+    cell_read_pj = read_pj * cell.relative_level
     return Technology(
+        node_nm=float(node_nm),
         row_drive_pj=value(library.row_drive_energy, node_nm),
         row_driver_um2=value(library.row_driver_area, node_nm),
         column_pj=value(library.column_energy, node_nm),
-        cell_read_pj=value(library.cell_read_energy, node_nm) * level,
+        cell_read_pj=cell_read_pj,
         cell_um2=cell.area_f2 * (node_nm * 1e-3) ** 2,
-        cell_write_pj=cell.write_v**2 * cell.mean_siemens * cell.write_pulse_ns * 1e3,
+        cell_leaks=cell.volatile,
+        digital_cell_um2=library.digital_cell.area_f2 * (node_nm * 1e-3) ** 2,
+        digital_write_pj=library.digital_cell.mean_write_pj,
+        digital_write_ns=library.digital_cell.write_pulse_ns,
+        cell_write_pj=cell.mean_write_pj,
         cell_write_ns=cell.write_pulse_ns,
         adder_bit_pj=value(library.adder_energy, node_nm),
         adder_bit_um2=value(library.adder_area, node_nm),
-        shift_add_pj=value(library.shift_add_energy, node_nm),
+        shift_add_bit_pj=value(library.shift_add_energy, node_nm) if library.shift_add_energy else 0.0,
         shift_add_um2=value(library.shift_add_area, node_nm),
         register_bit_pj=value(library.register_energy, node_nm),
         register_bit_um2=value(library.register_area, node_nm),
@@ -88,9 +116,14 @@ def technology(library: Library, node_nm: int) -> Technology:
         router_bit_pj=value(library.router_energy, node_nm),
         router_um2=value(library.router_area, node_nm),
         bus_bit_pj=value(library.bus_energy, node_nm),
+        bus_um2=value(library.bus_area, node_nm),
+        clock_bit_pj=value(library.clock_energy, node_nm),
+        gate_ns=value(library.gate_delay, node_nm),
+        logic_mw_per_um2=library.leakage.uw_per_mm2[logic_node] * 1e-9,
         dram_bit_pj=library.dram.access_pj / library.dram.access_bits,
         dram_bit_ns=1.0 / library.dram.bandwidth_gbit_s,
         sram_bit_pj=np.exp2(np.interp(SRAM_LOG2_KIB, capacities, np.log2(access_pj))) / sram.port_bits,
         sram_um2=np.exp2(np.interp(SRAM_LOG2_KIB, capacities, np.log2(area_um2))),
-        converters=converter_technology(library, node_nm),
+        sram_mw=np.exp2(np.interp(SRAM_LOG2_KIB, capacities, np.log2(leakage_mw))),
+        converters=converter_table(library, cell, node_nm, cell_read_pj),
     )

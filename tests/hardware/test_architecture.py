@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ from aster_dse.space import HardwareConfig
 def test_every_preset_resolves_with_every_knob_set(name: str) -> None:
     knobs = resolve(HardwareConfig(base=name)).knobs()
     assert set(knobs) == set(HardwareConfig.model_fields)
-    assert [knob for knob, value in knobs.items() if value is None] in ([], ["tiles"])
+    assert {knob for knob, value in knobs.items() if value is None} <= {"tiles", "area_budget_mm2", "layers"}
 
 
 def test_a_configuration_changes_only_what_it_names() -> None:
@@ -38,7 +40,27 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("knobs", "knob", "problem", "remedy"), IMPOSSIBLE)
+OF_THE_LIBRARY: list[tuple[dict[str, Any], str, str, str]] = [
+    ({"adc_kind": "table"}, "adc_kind", "has no figures for 'table'", "one of flash, sar, murmann"),
+    ({"cell": "sram"}, "cell", "has no cell 'sram'", "one of rram, rram-neurram, pcm"),
+    ({"cell": "pcm", "cell_bits": 8}, "cell_bits", "holds 5 bits, not 8", "at most 5"),
+    ({"tiles": 4, "area_budget_mm2": 3.0}, "area_budget_mm2", "and a number of tiles", "give one"),
+    (
+        {"layers": "block.*.fc1: column_mux=7"},
+        "layers: block.0.fc1.column_mux",
+        "7 does not divide",
+        "one of 1, 2, 4, 8",
+    ),
+    (
+        {"layers": "block.*.fc1: columns=64; block.2.*: column_mux=128"},
+        "layers: block.2.fc1.column_mux",
+        "128 columns per converter",
+        "at most 64",
+    ),
+]
+
+
+@pytest.mark.parametrize(("knobs", "knob", "problem", "remedy"), [*IMPOSSIBLE, *OF_THE_LIBRARY])
 def test_an_impossible_design_is_refused_with_knob_value_and_remedy(
     knobs: dict[str, Any], knob: str, problem: str, remedy: str
 ) -> None:
@@ -91,3 +113,41 @@ def test_a_table_refuses_names_that_are_no_knobs() -> None:
         DesignTable.vary(resolve(HardwareConfig()), {"row": [64]})
     with pytest.raises(ValueError, match="rows must be one of"):
         DesignTable.vary(resolve(HardwareConfig()), {"rows": [100]})
+
+
+def test_a_users_own_accelerator_is_read_and_checked(tmp_path: Path) -> None:
+    shipped = (
+        resources.files("aster_dse.hardware").joinpath("presets", "aster-rram-32nm.yaml").read_text("utf-8")
+    )
+    own = tmp_path / "mine.yaml"
+    own.write_text(shipped.replace("rows: 128", "rows: 64").replace("name: aster-rram-32nm", "name: mine"))
+    assert resolve(HardwareConfig(base=str(own), column_mux=4)).rows == 64
+    for old, new, problem in (
+        ("rows: 128", "rows: 0", r"mine\.yaml: knobs\.rows: Input should be 16, .* found 0"),
+        ("  rows: 128\n", "", r"mine\.yaml: knobs\.rows: no value"),
+        ("membrane_bits: 16", "membrane_bits: 2", r"mine\.yaml: fabric\.membrane_bits: .* found 2"),
+        ("node_nm: 32", "node_nm: 90", r"mine\.yaml: knobs\.node_nm: Input should be 65, .* found 90"),
+    ):
+        own.write_text(shipped.replace(old, new))
+        with pytest.raises(InputError, match=problem):
+            resolve(HardwareConfig(base=str(own)))
+    with pytest.raises(InputError, match=r"hardware\.base: cannot read .*gone\.yaml"):
+        resolve(HardwareConfig(base=str(tmp_path / "gone.yaml")))
+
+
+def test_what_a_library_lacks_is_replaced_and_said_unless_it_is_asked_for() -> None:
+    design = resolve(HardwareConfig(library="zigzag-imc-28nm"))
+    assert (design.adc_kind, design.cell, design.cell_bits) == ("capacitive", "sram", 1)
+    assert len(design.notes) == 3
+    assert all("is taken" in note for note in design.notes)
+    with pytest.raises(
+        InputError, match=r"hardware\.adc_kind: library zigzag-imc-28nm has no figures for 'flash'"
+    ):
+        resolve(HardwareConfig(library="zigzag-imc-28nm", adc_kind="flash"))
+
+
+def test_later_settings_of_a_layer_win() -> None:
+    design = resolve(HardwareConfig(layers="stem.*: rows=64 adc_levels=8; stem.2: rows=32"))
+    assert [design.of_layer(f"stem.{stage}").rows for stage in range(4)] == [64, 64, 32, 64]
+    assert design.of_layer("stem.2").adc_levels == 8
+    assert design.of_layer("head").rows == 128

@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 from aster_dse.activity import InferenceActivity
 from aster_dse.activity.uniform import uniform_activity
 from aster_dse.errors import InputError
-from aster_dse.hardware import Accelerator, DesignTable, HardwareCost, estimate, estimate_many, resolve
+from aster_dse.hardware import (
+    Accelerator,
+    DesignTable,
+    HardwareCost,
+    estimate,
+    estimate_many,
+    library_names,
+    load_library,
+    resolve,
+)
 from aster_dse.network.geometry import NetworkGeometry, network_geometry
 from aster_dse.space import ROW_SIZES, HardwareConfig, NetworkConfig
 
@@ -27,7 +36,9 @@ KNOBS = {
     "columns": st.integers(1, 128).map(lambda n: 8 * n),
     "cell_bits": st.integers(1, 8),
     "weight_bits": st.integers(1, 16),
-    "adc_kind": st.sampled_from(["flash", "sar", "murmann"]),
+    "library": st.sampled_from(library_names()),
+    "compute": st.sampled_from(["analog", "digital"]),
+    "adc_kind": st.sampled_from(["flash", "sar", "murmann", "table", "capacitive"]),
     "adc_levels": st.sampled_from([2**b for b in range(1, 11)]),
     "column_mux": st.one_of(st.sampled_from([1, 2, 4, 8, 16, 32]), st.integers(1, 128)),
     "arrays_per_subarray": st.integers(1, 64),
@@ -36,14 +47,34 @@ KNOBS = {
     "buffer_kib": st.integers(1, 4096),
     "event_gating": st.booleans(),
     "clock_mhz": st.floats(0.1, 5000.0),
+    "layers": st.sampled_from(
+        [
+            "stem.*: compute=digital",
+            "*: adc_levels=64; head: rows=16 weight_bits=4 cell_bits=1",
+            "block.*.q: columns=256 column_mux=1; block.1.*: rows=64; block.7.k: rows=32",
+        ]
+    ),
 }
-configurations = st.fixed_dictionaries({}, optional=KNOBS)
+SHARED = {
+    "pipelining": st.sampled_from(["none", "layers", "steps"]),
+    "area_budget_mm2": st.floats(0.5, 500.0),
+}
+"""Knobs by which what one layer costs depends on the others."""
+configurations = st.fixed_dictionaries({}, optional=KNOBS | SHARED)
 
 
 @st.composite
-def accelerators(draw: st.DrawFn) -> Accelerator:
+def accelerators(draw: st.DrawFn, optional: dict[str, Any] = KNOBS) -> Accelerator:
+    knobs = draw(st.fixed_dictionaries({}, optional=optional))
+    library = load_library(knobs.get("library", "aster-mixed"))
+    if "adc_kind" in knobs:
+        knobs["adc_kind"] = draw(st.sampled_from(library.adc_kinds))
+    if "cell_bits" in knobs:
+        knobs["cell_bits"] = min(knobs["cell_bits"], next(iter(library.cells.values())).most_bits)
+    if "area_budget_mm2" in knobs:
+        knobs.pop("tiles", None)
     try:
-        return resolve(HardwareConfig.model_validate(draw(configurations)))
+        return resolve(HardwareConfig.model_validate(knobs))
     except InputError:
         assume(False)
         raise
@@ -124,7 +155,7 @@ def test_every_combination_in_range_gives_a_cost_or_a_reason(
 @given(data=st.data())
 def test_costs_are_finite_and_add_up(data: st.DataObject) -> None:
     geometry = data.draw(networks())
-    cost = _one(geometry, data.draw(activities(geometry)), data.draw(accelerators()))
+    cost = _one(geometry, data.draw(activities(geometry)), data.draw(accelerators(KNOBS | SHARED)))
     matrix = np.array([v for layers in cost.energy_pj.values() for v in layers.values()])
     parts = [
         *matrix,
@@ -215,11 +246,128 @@ def test_cost_is_linear_in_the_counts(small: NetworkGeometry, data: st.DataObjec
     assert b.latency_us == pytest.approx(a.latency_us * factor, rel=1e-9, abs=1e-300)
 
 
+@QUICK
+@given(data=st.data())
+def test_pipelining_saves_time_and_costs_no_area(data: st.DataObject) -> None:
+    """Buffers that hold every map at once: what is alive together would else go off the chip."""
+    geometry = data.draw(networks())
+    activity = uniform_activity(geometry, 0.2)
+    base = replace(data.draw(accelerators()), buffer_kib=4096, tiles=None)
+    one, layers, steps = estimate(
+        geometry, activity, [replace(base, pipelining=how) for how in ("none", "layers", "steps")]
+    )
+    assert steps.latency_us <= layers.latency_us * SLACK <= one.latency_us * SLACK * SLACK
+    assert steps.interval_us <= steps.latency_us * SLACK
+    assert layers.interval_us == pytest.approx(layers.latency_us, rel=1e-12)
+    assert one.area_mm2 == layers.area_mm2 == steps.area_mm2
+    # All that it changes of the energy is for how long the chip leaks.
+    saved_pj = one.leakage_mw * (one.latency_us - steps.latency_us) * 1e3
+    assert one.energy_uj - steps.energy_uj == pytest.approx(saved_pj * 1e-6, rel=1e-6, abs=1e-9)
+
+
+def test_steps_wait_for_the_decision_where_samples_leave_early(small: NetworkGeometry) -> None:
+    design = resolve(HardwareConfig(pipelining="steps"))
+    sure = uniform_activity(small, 0.1)
+    early = replace(sure, exits_early=np.array([True]))
+    layers = _one(small, sure, replace(design, pipelining="layers"))
+    assert _one(small, early, design).latency_us == pytest.approx(layers.latency_us, rel=1e-12)
+    assert _one(small, sure, design).latency_us < layers.latency_us
+
+
+@QUICK
+@given(data=st.data(), budget=st.floats(0.2, 300.0), pipelining=SHARED["pipelining"])
+def test_an_area_budget_is_kept_and_spent_on_time(
+    data: st.DataObject, budget: float, pipelining: str
+) -> None:
+    geometry = data.draw(networks())
+    activity = uniform_activity(geometry, 0.2)
+    base = replace(data.draw(accelerators()), tiles=None, pipelining=pipelining)
+    once, spent = estimate(geometry, activity, [base, replace(base, area_budget_mm2=budget)])
+    if once.area_mm2 > budget:
+        assert spent.tiles <= once.tiles
+        assert not spent.replicas
+    else:
+        assert spent.area_mm2 <= budget * SLACK
+        assert spent.tiles >= once.tiles
+    assert spent.area_mm2 <= budget * SLACK or any("area budget" in note for note in spent.notes)
+
+
+def test_a_larger_area_budget_never_takes_longer(small: NetworkGeometry) -> None:
+    activity = uniform_activity(small, 0.1)
+    costs = estimate(
+        small, activity, [resolve(HardwareConfig(area_budget_mm2=mm2)) for mm2 in (2.6, 3, 4, 6, 10, 30)]
+    )
+    latencies = [cost.latency_us for cost in costs]
+    assert latencies == sorted(latencies, reverse=True)
+    assert latencies[-1] < 0.3 * latencies[0]
+    assert costs[-1].replicas["stem.0"] > costs[-1].replicas["stem.2"]
+
+
+def test_knobs_of_single_layers_reach_these_alone(small: NetworkGeometry) -> None:
+    activity = uniform_activity(small, 0.1)
+    plain, special = estimate(
+        small,
+        activity,
+        [
+            resolve(HardwareConfig()),
+            resolve(HardwareConfig(layers="block.0.fc1: adc_levels=64 column_mux=16")),
+        ],
+    )
+    for component in ("adc", "cells", "row_drivers"):
+        for layer, pj in plain.energy_pj[component].items():
+            changed = component == "adc" and layer == "block.0.fc1"
+            assert special.energy_pj[component][layer] == pytest.approx(pj * (63 / 31 if changed else 1.0))
+    assert special.latency_ns_by_layer["block.0.fc1"] > 1.5 * plain.latency_ns_by_layer["block.0.fc1"]
+    assert special.latency_ns_by_layer["stem.1"] == plain.latency_ns_by_layer["stem.1"]
+    assert "means no layer of this network" not in " ".join(special.notes)
+
+
+def test_a_uniform_setting_of_all_layers_is_a_setting_of_the_chip(small: NetworkGeometry) -> None:
+    activity = uniform_activity(small, 0.1)
+    chip, layers = estimate(
+        small,
+        activity,
+        [
+            resolve(HardwareConfig(adc_levels=8, rows=64)),
+            resolve(HardwareConfig(layers="*: adc_levels=8 rows=64")),
+        ],
+    )
+    assert layers.energy_uj == pytest.approx(chip.energy_uj, rel=1e-12)
+    assert layers.latency_us == pytest.approx(chip.latency_us, rel=1e-12)
+    assert layers.area_mm2 == pytest.approx(chip.area_mm2, rel=1e-12)
+
+
+def test_knobs_of_layers_can_be_given_as_arrays(small: NetworkGeometry) -> None:
+    """Every second layer with 8 levels, as an array and as text."""
+    names = [layer.name for layer in small.synaptic]
+    levels = np.array([[8 if i % 2 else 32 for i in range(len(names))]])
+    activity = uniform_activity(small, 0.1)
+    table = estimate_many(
+        small, activity, DesignTable.vary(resolve(HardwareConfig()), {"adc_levels": levels})
+    )
+    text = "; ".join(f"{name}: adc_levels=8" for name in names[1::2])
+    alone = _one(small, activity, resolve(HardwareConfig(layers=text)))
+    assert table.energy_uj[0] == pytest.approx(alone.energy_uj, rel=1e-12)
+
+
+def test_a_pattern_that_means_no_layer_is_noted(small: NetworkGeometry) -> None:
+    cost = _one(small, uniform_activity(small, 0.1), resolve(HardwareConfig(layers="block.9.q: rows=64")))
+    assert cost.notes == ("hardware.layers: block.9.q means no layer of this network",)
+
+
+@pytest.mark.parametrize("library", library_names())
+def test_every_library_prices_the_default_design(small: NetworkGeometry, library: str) -> None:
+    cost = _one(small, uniform_activity(small, 0.1), resolve(HardwareConfig(library=library)))
+    assert cost.library == library
+    assert 0.1 < cost.energy_uj < 3.0
+
+
 @settings(max_examples=20, deadline=None)
-@given(designs=st.lists(accelerators(), min_size=1, max_size=8))
+@given(designs=st.lists(accelerators(KNOBS | SHARED), min_size=1, max_size=8))
 def test_many_designs_cost_what_each_costs_alone(small: NetworkGeometry, designs: list[Accelerator]) -> None:
     activity = uniform_activity(small, 0.1)
-    table = estimate_many(small, activity, DesignTable.stack(designs))
+    layers = [layer.name for layer in small.synaptic]
+    table = estimate_many(small, activity, DesignTable.stack(designs, layers))
     for i, design in enumerate(designs):
         alone = _one(small, activity, design)
         assert table.energy_uj[i] == pytest.approx(alone.energy_uj, rel=1e-12)
@@ -245,7 +393,7 @@ def test_chunks_and_pairs_give_the_same_as_one_by_one(tiny: NetworkGeometry) -> 
     table = estimate_many(tiny, paired, designs, breakdown=True)
     assert len(table) == count
     for i in (0, 1023, 1024, 2047, 2048, 2499):
-        design = replace(base, rows=int(designs.rows[i]), adc_levels=int(designs.adc_levels[i]))
+        design = replace(base, rows=int(designs.rows[i, 0]), adc_levels=int(designs.adc_levels[i, 0]))
         alone = _one(tiny, parts[which[i]], design)
         assert table.energy_uj[i] == pytest.approx(alone.energy_uj, rel=1e-12)
         assert table.latency_us[i] == pytest.approx(alone.latency_us, rel=1e-12)

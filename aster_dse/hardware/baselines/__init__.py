@@ -1,0 +1,1 @@
+"""What the same network costs elsewhere: published formulas and machines, each with its assumptions."""

@@ -1,0 +1,75 @@
+"""Totals of very many designs, which share what they have in common, are those of one after the other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aster_dse.activity.uniform import uniform_activity
+from aster_dse.hardware import DesignTable, estimate_many, resolve
+from aster_dse.hardware.cost import _CHUNK
+from aster_dse.hardware.totals import _alike
+from aster_dse.network.geometry import NetworkGeometry
+from aster_dse.space import HardwareConfig
+
+FIGURES = ("energy_uj", "latency_us", "interval_us", "area_mm2", "leakage_mw", "utilisation")
+COUNTS = ("arrays", "tiles", "tiles_needed")
+
+VALUES = {
+    "rows": (32, 64, 128),
+    "columns": (64, 128),
+    "cell_bits": (1, 2, 4),
+    "adc_levels": (4, 16, 64, 256),
+    "adc_kind": ("flash", "sar", "murmann"),
+    "column_mux": (1, 2, 8),
+    "node_nm": (65, 32, 22),
+    "clock_mhz": (50.0, 333.3, 1000.0),
+    "event_gating": (True, False),
+    "tiles": (0, 4, 100),
+    "buffer_kib": (16, 64),
+    "compute": ("analog", "digital"),
+    "pipelining": ("none", "none", "none", "layers", "steps"),
+}
+
+
+@settings(max_examples=20, deadline=None)
+@given(data=st.data(), seed=st.integers(0, 2**32 - 1))
+def test_sharing_changes_nothing(tiny: NetworkGeometry, data: st.DataObject, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    searched = data.draw(st.lists(st.sampled_from(sorted(VALUES)), min_size=1, max_size=5, unique=True))
+    count = 3 * _CHUNK
+    designs = DesignTable.vary(
+        resolve(HardwareConfig()), {name: random.choice(VALUES[name], count) for name in searched}
+    )
+    activity = uniform_activity(tiny, data.draw(st.floats(0.0, 1.0)))
+    shared = estimate_many(tiny, activity, designs)
+    alone = estimate_many(tiny, activity, designs.take(np.arange(0, count, 97)))
+    for name in FIGURES:
+        assert getattr(shared, name)[::97] == pytest.approx(getattr(alone, name), rel=1e-12)
+    for name in COUNTS:
+        assert (getattr(shared, name)[::97] == getattr(alone, name)).all()
+
+
+def test_designs_that_have_nothing_in_common_are_scored_all_the_same(tiny: NetworkGeometry) -> None:
+    count = _CHUNK + 100
+    designs = DesignTable.vary(
+        resolve(HardwareConfig()), {"buffer_kib": np.arange(16, 16 + count), "rows": np.full(count, 64)}
+    )
+    activity = uniform_activity(tiny, 0.1)
+    table = estimate_many(tiny, activity, designs)
+    assert len(table) == count
+    part = estimate_many(tiny, activity, designs.take(slice(count - 5, count)))
+    assert table.energy_uj[-5:] == pytest.approx(part.energy_uj, rel=1e-12)
+
+
+def test_groups_are_those_that_agree_and_begin_with_their_first() -> None:
+    base = resolve(HardwareConfig())
+    designs = DesignTable.vary(base, {"rows": [64, 32, 64, 32, 128], "clock_mhz": [1.5, 1.5, 1.5, 2.5, 1.5]})
+    first, group = _alike(designs, ("rows", "clock_mhz", "columns"))
+    assert [designs.rows[i] for i in first[group]] == [64, 32, 64, 32, 128]
+    assert [designs.clock_mhz[i] for i in first[group]] == [1.5, 1.5, 1.5, 2.5, 1.5]
+    assert sorted(first) == [0, 1, 3, 4]
+    first, group = _alike(designs, ("columns",))
+    assert (list(first), set(group)) == ([0], {0})
