@@ -1,0 +1,43 @@
+"""How pictures look, and how they become files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import plotly.graph_objects as go
+
+from aster_dse.errors import AsterError, InputError
+
+__all__ = ["FIGURE_SUFFIXES", "FONT", "OKABE_ITO", "write_figure"]
+
+FIGURE_SUFFIXES = (".png", ".html")
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+FONT = {"family": "Helvetica, Arial, Liberation Sans, sans-serif", "size": 13, "color": "#1a1f26"}
+
+
+def write_figure(figure: go.Figure, path: Path) -> None:
+    """Write a picture (``.png``) or a page that works without a network (``.html``).
+
+    Raises:
+        InputError: the file cannot be written.
+        AsterError: there is no browser that draws a PNG.
+    """
+    try:
+        if path.suffix.lower() == ".html":
+            figure.write_html(path, include_plotlyjs=True, config={"displaylogo": False})
+            return
+        path.write_bytes(_png(figure, path))
+    except OSError as error:
+        raise InputError(str(path), f"cannot be written: {error.strerror}", "name another file") from None
+
+
+def _png(figure: go.Figure, path: Path) -> bytes:
+    try:
+        drawn: bytes = figure.to_image(format="png", scale=1.5)
+    except (RuntimeError, ValueError) as error:
+        # Kaleido's errors are these; that a browser is missing or does not start is what can go wrong here.
+        raise AsterError(
+            f"{path}: a PNG is drawn by Chrome or Chromium, and none could be started "
+            f"(install Chromium, name it in BROWSER_PATH, or write {path.with_suffix('.html')} instead)"
+        ) from error
+    return drawn
