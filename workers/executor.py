@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import ray
 from ray import exceptions
 
-from aster_dse.errors import InputError
 from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, NetworkResult, Outcome
 from aster_dse.search.serial import LoadWorkload, RunJob, failure
-from aster_dse.space import WorkloadConfig
-from workers.tasks import Started, stream_job
+from aster_dse.space import TrainingResources, WorkloadConfig
+from workers.parallel import ParallelJob
+from workers.tasks import Placed, Started, stream_job
 
 __all__ = ["RayExecutor"]
 
@@ -24,6 +27,9 @@ RETRIES = 2
 
 _WORKLOADS_KEPT = 8
 """Workloads that stay in the object store; a search over resolutions or time steps has several."""
+
+_LOOKS, _BETWEEN_LOOKS_S = 10, 0.2
+"""For places that a cancelled training is only about to get."""
 
 _LOST = (
     exceptions.WorkerCrashedError,
@@ -41,6 +47,8 @@ class _Attempt:
     worker: Started | None = None
     item: Any = None
     """Reference of the stream's item that is being read: an interrupt must not lose it."""
+    placed: Any = None
+    """Placement group of a training on several workers."""
 
 
 class RayExecutor:
@@ -53,8 +61,8 @@ class RayExecutor:
         run: does a job's work, importable by name on the workers; default ``aster_dse.search.job.run_job``.
         load: gives a job's data, in this process; default ``aster_dse.workload.load_workload``.
         limit: jobs at once at most; None takes what the cluster has.
-        cpus_per_worker: logical CPUs that a job reserves.
-        gpus_per_worker: GPUs, or the part of one, that a job reserves.
+        resources: what each job's training takes; several workers run ``aster_dse.search.job.run_job``
+            together (:mod:`workers.parallel`).
     """
 
     def __init__(
@@ -63,26 +71,23 @@ class RayExecutor:
         run: RunJob | None = None,
         load: LoadWorkload | None = None,
         limit: int | None = None,
-        cpus_per_worker: float = 1.0,
-        gpus_per_worker: float = 0.0,
+        resources: TrainingResources | None = None,
     ) -> None:
+        self._resources = resources = resources or TrainingResources()
         if run is None:
-            from aster_dse.search.job import run_job
-
-            run = run_job
+            run = ParallelJob(resources) if resources.workers > 1 else _on_threads(resources.cpus)
         if load is None:
             from aster_dse.workload import load_workload
 
             load = load_workload
-        if min(cpus_per_worker, gpus_per_worker) < 0 or cpus_per_worker == gpus_per_worker == 0:
-            needs = f"{cpus_per_worker:g} CPUs and {gpus_per_worker:g} GPUs per worker"
-            raise InputError("", f"{needs} reserve nothing", "no negative number, and one above 0")
         self._run = run
         self._load = load
         self._limit = limit
-        self._needs = {"CPU": cpus_per_worker, "GPU": gpus_per_worker}
+        self._needs = {"CPU": float(resources.cpus), "GPU": resources.gpus or 0.0}
+        # Of a training on several workers the task only waits; Ray Train reserves what they need.
+        needs = self._needs if resources.workers == 1 else dict.fromkeys(self._needs, 0.0)
         self._task = ray.remote(
-            num_returns="streaming", max_retries=0, num_cpus=cpus_per_worker, num_gpus=gpus_per_worker
+            num_returns="streaming", max_retries=0, num_cpus=needs["CPU"], num_gpus=needs["GPU"]
         )(stream_job)
         self._running: dict[Any, _Attempt] = {}
         self._finished: deque[Outcome] = deque()
@@ -91,7 +96,8 @@ class RayExecutor:
     @property
     def slots(self) -> int:
         """Jobs that can run at once on the nodes alive now; at least one: a cluster grows by demand."""
-        total = sum(self._slots_of(node["Resources"]) for node in ray.nodes() if node["Alive"])
+        places = sum(self._places_on(node["Resources"]) for node in ray.nodes() if node["Alive"])
+        total = places // self._resources.workers
         return max(1, total if self._limit is None else min(total, self._limit))
 
     def submit(self, job: NetworkJob) -> None:
@@ -114,13 +120,15 @@ class RayExecutor:
         self._finished.clear()
         for stream in streams:
             ray.cancel(stream, force=True)
+        if self._resources.workers > 1:
+            _free_all_places()
 
     def close(self) -> None:
         """Cancel, and give the data's memory back. The cluster stays, it belongs to who started it."""
         self.cancel()
         self._workloads.clear()
 
-    def _slots_of(self, resources: dict[str, float]) -> int:
+    def _places_on(self, resources: dict[str, float]) -> int:
         return int(min(resources.get(name, 0.0) / need for name, need in self._needs.items() if need > 0))
 
     def _submit(self, job: NetworkJob, number: int) -> None:
@@ -160,6 +168,8 @@ class RayExecutor:
                 self._end(stream, item)
             elif isinstance(item, Started):
                 attempt.worker = item
+            elif isinstance(item, Placed):
+                attempt.placed = item.group
             elif on_epoch is not None:
                 on_epoch(item)
 
@@ -168,11 +178,47 @@ class RayExecutor:
         del self._running[stream]
 
     def _retry(self, stream: Any, attempt: _Attempt, error: exceptions.RayError) -> None:
+        if attempt.placed is not None:
+            _free(attempt.placed)
         if attempt.number <= RETRIES:
             self._submit(attempt.job, attempt.number + 1)
             del self._running[stream]
         else:
             self._end(stream, _worker_failure(attempt, error))
+
+
+def _free(group: Any) -> None:
+    """Give back the places of a training whose coordinator died.
+
+    Ray Train does so itself where the cluster has Ray's dashboard, by which it notices; a local one has none.
+    """
+    from ray.util.placement_group import remove_placement_group
+
+    with suppress(exceptions.RayError, ValueError):
+        remove_placement_group(group)
+
+
+def _free_all_places() -> None:
+    """Of this driver's trainings, those just being made included; groups of other drivers are theirs."""
+    from ray.util.placement_group import PlacementGroup, placement_group_table
+
+    job = ray.get_runtime_context().get_job_id()
+    for _ in range(_LOOKS):
+        left = [
+            name
+            for name, group in placement_group_table().items()
+            if name.endswith(job) and group["state"] != "REMOVED"
+        ]
+        for name in left:
+            _free(PlacementGroup(ray.PlacementGroupID.from_hex(name)))
+        if left:
+            time.sleep(_BETWEEN_LOOKS_S)
+
+
+def _on_threads(threads: int) -> RunJob:
+    from aster_dse.search.job import run_job
+
+    return partial(run_job, threads=threads)
 
 
 def _unstarted(attempt: _Attempt, error: exceptions.RayError) -> NetworkFailure:

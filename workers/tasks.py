@@ -12,12 +12,14 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from queue import SimpleQueue
+from typing import Any
 
+from aster_dse.network.memory import keep_freed_memory
 from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, NetworkResult, Outcome
 from aster_dse.search.serial import RunJob, execute, failure
 from aster_dse.workload import Workload
 
-__all__ = ["Started", "stream_job"]
+__all__ = ["Placed", "Started", "die_with_node", "stream_job"]
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -30,14 +32,23 @@ class Started:
     pid: int
 
 
+@dataclass(frozen=True)
+class Placed:
+    """Where a training on several workers has its places, for whoever must free them if it dies."""
+
+    group: Any
+    """Ray's placement group."""
+
+
 def stream_job(
     run: RunJob, job: NetworkJob, workload: Workload | None, attempt: int
-) -> Iterator[Started | EpochReport | Outcome]:
+) -> Iterator[Started | Placed | EpochReport | Outcome]:
     """Run a job and yield its reports as they come, then its outcome.
 
     The job has a thread of its own because a Ray stream is a generator, and a training reports by calling.
     """
-    _die_with_node()
+    die_with_node()
+    keep_freed_memory()  # before the thread begins, which else gets an arena of its own
     yield Started(platform.node(), os.getpid())
     items: SimpleQueue[EpochReport | Outcome] = SimpleQueue()
 
@@ -66,7 +77,7 @@ def _give_memory_back() -> None:
             trim(0)
 
 
-def _die_with_node() -> None:
+def die_with_node() -> None:
     """Have the kernel kill this worker when its parent, the node's raylet, dies.
 
     A local raylet dies with the driver. Ray's own check takes about three seconds, in which a worker of a

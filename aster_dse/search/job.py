@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,11 @@ from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, N
 from aster_dse.space import Candidate, parse_constraint
 from aster_dse.training import EpochRow, TrainedNetwork, TrainingDiverged, load_trained, predict_logits, train
 from aster_dse.training.checkpoint import NETWORK_FILE
+from aster_dse.training.group import Group
 from aster_dse.training.trained import Feed, torch_threads
 from aster_dse.workload import Workload, load_workload
 
-__all__ = ["TestScore", "run_job", "test_score"]
+__all__ = ["TestScore", "join_training", "run_job", "test_score"]
 
 
 def run_job(
@@ -36,12 +38,19 @@ def run_job(
     *,
     workload: Workload | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
+    device: str = "auto",
+    threads: int = 1,
+    group: Group | None = None,
 ) -> Outcome:
-    """Do the work of ``job`` in this process, on one thread.
+    """Do the work of ``job`` in this process.
 
     Args:
         workload: the data of ``job.candidate.workload``; loaded where it is not given.
         on_epoch: called after every epoch trained here.
+        device: as for :func:`~aster_dse.training.train`.
+        threads: of this process's linear algebra.
+        group: the processes that train the network together, of which this is the first; each of the others
+            calls :func:`join_training`.
 
     Returns:
         A result, or a failure of kind ``diverged`` or ``input`` with its reason. Other errors are raised.
@@ -55,8 +64,8 @@ def run_job(
         # Two trials may want one network at once: the second waits and finds it. The lock ends with its
         # holder, however that ends.
         with FileLock(folder / "lock"):
-            trained, reused = _trained(job, workload, folder, on_epoch)
-            trace = _trace(trained, workload, folder)
+            trained, reused = _trained(job, workload, folder, on_epoch, device, threads, group)
+            trace = _trace(trained, workload, folder, threads)
         constraints = [parse_constraint(text) for text in job.constraints]
         evaluations = evaluate(trace, job.candidate, job.inner, constraints)
     except TrainingDiverged as error:
@@ -74,11 +83,21 @@ def run_job(
     )
 
 
+def join_training(job: NetworkJob, *, workload: Workload, device: str, threads: int, group: Group) -> None:
+    """Take part in the training that the first process of ``group`` does for ``job``; nothing is written."""
+    # Those two the first process meets too, and reports.
+    with suppress(TrainingDiverged, InputError):
+        _trained(job, workload, Path(job.artifacts), None, device, threads, group)
+
+
 def _trained(
     job: NetworkJob,
     workload: Workload,
     folder: Path,
     on_epoch: Callable[[EpochReport], None] | None,
+    device: str,
+    threads: int,
+    group: Group | None,
 ) -> tuple[TrainedNetwork, bool]:
     candidate = job.candidate
     trained_here = 0
@@ -89,17 +108,26 @@ def _trained(
         if on_epoch is not None:
             on_epoch(EpochReport(job.trial, row.epoch, candidate.training.epochs, row.accuracy, row.loss))
 
-    trained = train(workload, candidate.network, candidate.training, folder=folder, on_epoch=report)
+    trained = train(
+        workload,
+        candidate.network,
+        candidate.training,
+        folder=folder,
+        on_epoch=report,
+        device=device,
+        threads=threads,
+        group=group,
+    )
     return trained, trained_here == 0
 
 
-def _trace(trained: TrainedNetwork, workload: Workload, folder: Path) -> ActivityTrace:
+def _trace(trained: TrainedNetwork, workload: Workload, folder: Path, threads: int) -> ActivityTrace:
     path = folder / TRACE_FILE
     try:
         return load_trace(path, trained.geometry)
     except (NotFoundError, InputError):
         # None yet, or one that a full disk or another version damaged: it can always be recorded again.
-        trace = record_trace(trained, workload)
+        trace = record_trace(trained, workload, threads=threads)
         save_trace(path, trace)
         return trace
 

@@ -16,7 +16,7 @@ from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, N
 from aster_dse.space import WorkloadConfig
 from aster_dse.workload import Workload
 
-__all__ = ["LoadWorkload", "RunJob", "SerialExecutor", "execute", "failure"]
+__all__ = ["LoadWorkload", "RunJob", "SerialExecutor", "execute", "failure", "measured"]
 
 
 class RunJob(Protocol):
@@ -63,9 +63,16 @@ def execute(
             raise TypeError(f"the job returned {type(outcome).__name__}, not a result or a failure")
     except Exception as error:
         return failure(job, error, attempt=attempt)
+    return measured(outcome, attempt=attempt)
+
+
+def measured(outcome: Outcome, *, attempt: int = 1) -> Outcome:
+    """An outcome with its machine and the memory it took: of this process, unless it says so already."""
+    node = outcome.node or platform.node()
     if isinstance(outcome, NetworkFailure):
-        return replace(outcome, node=platform.node(), attempt=attempt)
-    return replace(outcome, node=platform.node(), attempt=attempt, peak_memory_mib=_peak_memory_mib())
+        return replace(outcome, node=node, attempt=attempt)
+    peak = outcome.peak_memory_mib or _peak_memory_mib()
+    return replace(outcome, node=node, attempt=attempt, peak_memory_mib=peak)
 
 
 class SerialExecutor:

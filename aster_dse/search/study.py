@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aster_dse.errors import InputError, NotFoundError
 from aster_dse.search.journal import Journal
-from aster_dse.space import SearchSpace
+from aster_dse.space import SearchSpace, difference, extends
 
 if TYPE_CHECKING:
     from aster_dse.store.rows import StudyRow
@@ -45,8 +45,8 @@ def open_study(
     if study.space_hash == space.hash:
         return study
     known = SearchSpace.from_mapping(study.space, f"study {name}")
-    changes = "; ".join(space.difference(known))
-    if not space.extends(known):
+    changes = "; ".join(difference(known, space))
+    if not extends(known, space):
         raise InputError(
             f"study {name}",
             f"the space is another one: {changes}",
