@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
+from aster_dse.cli.networks import Data
 from aster_dse.cli.options import DEFAULT_STORAGE, Artifacts, Json, Storage, artifacts_folder
 from aster_dse.cli.output import print_json, print_table, table
 from aster_dse.errors import AsterError, NotFoundError
@@ -32,9 +33,14 @@ class _Check:
     hint: str = ""
 
 
-def doctor(storage: Storage = DEFAULT_STORAGE, artifacts: Artifacts = None, json: Json = False) -> None:
-    """Check versions, Ray, database, disk, memory, GPU and folders, and say what to do."""
-    checks = list(_checks(storage, artifacts))
+def doctor(
+    storage: Storage = DEFAULT_STORAGE,
+    artifacts: Artifacts = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Check versions, Ray, database, disk, memory, GPU, data sets and folders, and say what to do."""
+    checks = list(_checks(storage, artifacts, data))
     if json:
         print_json([asdict(check) for check in checks])
     else:
@@ -47,10 +53,11 @@ def doctor(storage: Storage = DEFAULT_STORAGE, artifacts: Artifacts = None, json
         raise AsterError(f"{len(bad)} of {len(checks)} checks need attention: {', '.join(bad)}")
 
 
-def _checks(storage: str, artifacts: Path | None) -> Iterator[_Check]:
+def _checks(storage: str, artifacts: Path | None, data: Path | None) -> Iterator[_Check]:
     yield _python()
     yield from map(_package, _PACKAGES)
     yield _attempt("torch device", _torch_device, "pip install torch, or the wheel for your CUDA")
+    yield _kernels()
     yield _attempt("ray import", _ray, "pip install 'ray[default]'")
     yield _storage(storage)
     try:
@@ -58,6 +65,7 @@ def _checks(storage: str, artifacts: Path | None) -> Iterator[_Check]:
     except ValueError:  # the text is no URL, which the check above has said
         folder = artifacts_folder(DEFAULT_STORAGE, artifacts)
     yield _writable("artifacts folder", folder, "--artifacts or ASTER_DSE_ARTIFACTS names another one")
+    yield _data_sets(data)
     yield _attempt("data cache", _cache, "set ASTER_DSE_CACHE to a folder that can be written")
     yield _disk(folder)
     yield _cores_and_memory()
@@ -91,6 +99,31 @@ def _torch_device() -> str:
         names = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
         return f"CUDA: {', '.join(names)}"
     return "CPU; no CUDA device, which small networks do not need"
+
+
+def _kernels() -> _Check:
+    """Not a fault where there are none: torch computes the same."""
+    try:
+        import torch
+
+        from aster_dse.network.kernels.library import available, kernels_for
+
+        built = kernels_for(torch.zeros(1)) is not None
+    except Exception as error:
+        # Of a broken torch, which has a line of its own.
+        return _Check("compiled kernels", True, f"not tried: {type(error).__name__}")
+    hint = "" if built else "for two to three times the speed on CPUs: a C compiler (gcc or clang)"
+    return _Check("compiled kernels", True, available(), hint)
+
+
+def _data_sets(data: Path | None) -> _Check:
+    """Not a fault where there are none: the digits come with a library."""
+    from aster_dse.workload.trees import data_root, found_trees
+
+    found = [f"{name} ({path.name})" for name, path in found_trees(data)]
+    root = data_root(data)
+    detail = f"in {root}: {', '.join(found)}" if found else f"none in {root}; the digits need none"
+    return _Check("data sets", True, detail, "" if found else "--data or ASTER_DSE_DATA names their folder")
 
 
 def _ray() -> str:

@@ -2,64 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aster_dse.cli.options import Json
-from aster_dse.cli.output import number, print_json, print_table, table
-from aster_dse.errors import InputError, NotFoundError
+from aster_dse.cli.output import number, print_json, print_table, say, table
+from aster_dse.cli.settings import group, hardware_file, settings
+from aster_dse.errors import InputError
 
 if TYPE_CHECKING:
     from aster_dse.hardware import HardwareCost
+    from aster_dse.network.geometry import NetworkGeometry
 
-__all__ = ["estimate"]
-
-
-@dataclass(frozen=True)
-class _Preset:
-    """A published network and the frames it reads."""
-
-    depth: int
-    width: int
-    resolution: int
-    pooling: str
-    timesteps: int
-    in_channels: int
-    classes: int
-    input_bits: int
-    event_mode: bool = False
+__all__ = ["FiringRate", "NetworkName", "estimate", "geometry_of", "knobs_of"]
 
 
-def _imagenet(depth: int, width: int) -> _Preset:
-    return _Preset(depth, width, 224, "1111", 4, 3, 1000, 8)
-
-
-# Yao et al., "Spike-driven Transformer", NeurIPS 2023, and its published training configurations.
-_PRESETS = {
-    "sdt-8-384": _imagenet(8, 384),
-    "sdt-6-512": _imagenet(6, 512),
-    "sdt-8-512": _imagenet(8, 512),
-    "sdt-10-512": _imagenet(10, 512),
-    "sdt-8-768": _imagenet(8, 768),
-    "sdt-2-256-cifar": _Preset(2, 256, 32, "0011", 4, 3, 10, 8),
-    "sdt-2-512-cifar": _Preset(2, 512, 32, "0011", 4, 3, 10, 8),
-    "sdt-2-256-cifar10-dvs": _Preset(2, 256, 64, "0011", 16, 2, 10, 1, event_mode=True),
-    "sdt-2-256-gesture": _Preset(2, 256, 128, "0111", 16, 2, 11, 1, event_mode=True),
-    "digits-dvs": _Preset(2, 32, 32, "1101", 4, 2, 10, 1),
+_ALIASES = {
+    "sdt-8-384": "imagenet-8-384",
+    "sdt-6-512": "imagenet-6-512",
+    "sdt-8-512": "imagenet-8-512",
+    "sdt-10-512": "imagenet-10-512",
+    "sdt-8-768": "imagenet-8-768",
+    "sdt-2-256-cifar": "cifar10-2-256",
+    "sdt-2-512-cifar": "cifar10-2-512",
+    "sdt-2-256-cifar10-dvs": "cifar10-dvs-2-256-t16",
+    "sdt-2-256-gesture": "dvs-gesture-2-256-t16",
 }
 _FRAME_KNOBS = ("workload.resolution", "workload.timesteps")
+_DRAWN = (".png", ".html")
+_RATES = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, *(step / 20 for step in range(2, 21)))
+"""Firing rates of the curves."""
+
+
+NetworkName = Annotated[
+    str,
+    typer.Option(
+        "--network",
+        metavar="NETWORK",
+        help="A preset, as for --preset of train; a short name, as in sdt-8-512; or a checkpoint.",
+    ),
+]
+FiringRate = Annotated[
+    float,
+    typer.Option(
+        "--firing-rate", min=0.0, max=1.0, help="Share of neurons that fire in a step, in every layer."
+    ),
+]
 
 
 def estimate(
-    network: Annotated[
-        str, typer.Option(metavar="PRESET", help=f"One of {', '.join(_PRESETS)}.")
-    ] = "digits-dvs",
-    firing_rate: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of neurons that fire in a step, in every layer.")
-    ] = 0.2,
+    network: NetworkName = "digits-dvs",
+    firing_rate: FiringRate = 0.2,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -74,95 +69,131 @@ def estimate(
     library: Annotated[
         str | None, typer.Option(help="Component library: the name of one that ships, or a YAML file.")
     ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Draw breakdown and roofline as .png or .html."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Estimate energy, latency and area of one inference, with independent spikes of one rate."""
-    if network not in _PRESETS:
-        raise InputError("--network", f"there is no preset {network!r}", f"one of {', '.join(_PRESETS)}")
-    knobs = _hardware_file(hardware) if hardware is not None else {}
-    for setting in set_ or []:
-        path, value = _setting(setting)
-        knobs[path] = value
+    if output is not None and output.suffix.lower() not in _DRAWN:
+        raise InputError("--output", f"{output} is no kind of picture drawn here", "end it in .png or .html")
+    knobs = knobs_of(hardware, set_, library)
+    geometry, accelerator = geometry_of(network, knobs), group(knobs, "hardware")
+    cost = _cost(geometry, accelerator, firing_rate)
+    if output is not None:
+        _draw(output, network, geometry, accelerator, firing_rate, cost)
+    if json:
+        print_json({"network": network, "firing_rate": firing_rate, **_document(geometry, cost)})
+    else:
+        _print_cost(network, firing_rate, geometry, cost)
+
+
+def _draw(
+    path: Path,
+    network: str,
+    geometry: NetworkGeometry,
+    hardware: dict[str, Any],
+    firing_rate: float,
+    cost: HardwareCost,
+) -> None:
+    from aster_dse.activity.uniform import uniform_activity
+    from aster_dse.export.cost_figure import cost_figure
+    from aster_dse.export.drawing import write_figure
+    from aster_dse.hardware import resolve
+    from aster_dse.hardware.baselines.compare import energy_by_rate
+    from aster_dse.hardware.roofline import roofline
+    from aster_dse.space import HardwareConfig
+
+    activity, design = uniform_activity(geometry, firing_rate), resolve(HardwareConfig(**hardware))
+    roof = roofline(geometry, activity, design, cost)
+    curves = energy_by_rate(geometry, HardwareConfig(**hardware), _RATES)
+    title = (
+        f"{network} at firing rate {firing_rate:g} on {cost.knobs['base']}, library {cost.library}: "
+        f"{number(cost.energy_uj)} uJ, {number(cost.latency_us)} us, {number(cost.area_mm2)} mm2"
+    )
+    write_figure(cost_figure(cost, roof, title=title, rates=_RATES, curves=curves), path)
+    say(f"wrote {path}")
+
+
+def knobs_of(file: Path | None, set_: list[str] | None, library: str | None) -> dict[str, Any]:
+    """The knobs that the options set, by path.
+
+    Raises:
+        InputError: a knob that is none, or a value that it does not take.
+    """
+    knobs = hardware_file(file) if file is not None else {}
+    knobs |= settings(set_ or [], ["network.", "hardware.", *_FRAME_KNOBS])
     if library is not None:
         knobs["hardware.library"] = library
-    cost = _cost(_PRESETS[network], knobs, firing_rate)
-    if json:
-        print_json({"network": network, "firing_rate": firing_rate, **_document(cost)})
-    else:
-        _print_cost(network, firing_rate, cost)
+    return knobs
 
 
-def _cost(preset: _Preset, knobs: dict[str, Any], firing_rate: float) -> HardwareCost:
+def geometry_of(network: str, knobs: dict[str, Any]) -> NetworkGeometry:
+    """Of a preset or a checkpoint, with the knobs that are set.
+
+    Raises:
+        InputError: neither, or a knob that does not fit.
+    """
+    if Path(network).exists():
+        return _checkpoint_geometry(Path(network), knobs)
+    from aster_dse.space import NetworkConfig, WorkloadConfig
+    from aster_dse.space.document import nearest_name
+    from aster_dse.space.presets import preset, preset_names
+    from aster_dse.training.trained import geometry_for
+
+    known = [*preset_names(), *_ALIASES]
+    name = _ALIASES.get(network, network)
+    if name not in preset_names():
+        raise InputError(
+            "--network", f"there is no preset {network!r}, and no such file", nearest_name(network, known)
+        )
+    chosen = preset(name)
+    return geometry_for(
+        WorkloadConfig(**{**chosen.workload.model_dump(), **group(knobs, "workload")}),
+        NetworkConfig(**{**chosen.network.model_dump(), **group(knobs, "network")}),
+    )
+
+
+def _checkpoint_geometry(path: Path, knobs: dict[str, Any]) -> NetworkGeometry:
+    from aster_dse.cli.networks import say_assumed
+    from aster_dse.evaluation.checkpoint import Wishes, load_checkpoint
+
+    asked = {name: value for name, value in knobs.items() if not name.startswith("hardware.")}
+    checkpoint = load_checkpoint(path, Wishes(knobs=asked))
+    say_assumed(checkpoint)
+    return checkpoint.trained.geometry
+
+
+def _cost(geometry: NetworkGeometry, hardware: dict[str, Any], firing_rate: float) -> HardwareCost:
     from aster_dse import hardware as model
     from aster_dse.activity.uniform import uniform_activity
-    from aster_dse.network.geometry import network_geometry
-    from aster_dse.space import HardwareConfig, NetworkConfig
+    from aster_dse.space import HardwareConfig
 
-    preset = replace(preset, **{path.split(".")[1]: knobs[path] for path in _FRAME_KNOBS if path in knobs})
-    base = {
-        "depth": preset.depth,
-        "width": preset.width,
-        "pooling": preset.pooling,
-        "event_mode": preset.event_mode,
-    }
-    network = NetworkConfig(**{**base, **_group(knobs, "network")})
-    geometry = network_geometry(
-        network,
-        in_channels=preset.in_channels,
-        resolution=preset.resolution,
-        classes=preset.classes,
-        timesteps=preset.timesteps,
-        input_bits=preset.input_bits,
-    )
-    accelerator = model.resolve(HardwareConfig(**_group(knobs, "hardware")))
+    accelerator = model.resolve(HardwareConfig(**hardware))
     return model.estimate(geometry, uniform_activity(geometry, firing_rate), accelerator)[0]
 
 
-def _group(knobs: dict[str, Any], group: str) -> dict[str, Any]:
-    prefix = f"{group}."
-    return {path.removeprefix(prefix): value for path, value in knobs.items() if path.startswith(prefix)}
+def _tops_per_w(geometry: NetworkGeometry, cost: HardwareCost) -> float:
+    """Two operations for each synapse and time step, whether it carries a spike or not."""
+    from aster_dse.hardware.baselines.operations import layer_macs
+
+    operations = 2 * geometry.timesteps * sum(layer_macs(geometry).values())
+    return operations / (cost.energy_uj * 1e6) if cost.energy_uj else float("inf")
 
 
-def _setting(setting: str) -> tuple[str, Any]:
-    from aster_dse.space.document import Place, nearest_name, parse_yaml
-    from aster_dse.space.knobs import knobs
-
-    place = Place(f"--set {setting}")
-    path, equals, text = setting.partition("=")
-    path = path.strip()
-    if not equals:
-        raise place.error("no setting", "write path=value, as in network.width=32")
-    known = [p for p in knobs() if p.startswith(("network.", "hardware.")) or p in _FRAME_KNOBS]
-    if path not in known:
-        raise place.error(f"there is no knob {path}", nearest_name(path, known))
-    return path, knobs()[path].check(parse_yaml(text, place), place)
-
-
-def _hardware_file(file: Path) -> dict[str, Any]:
-    from aster_dse.space.document import Place, nearest_name, parse_yaml
-    from aster_dse.space.knobs import knobs
-
-    place = Place(str(file))
-    try:
-        content = parse_yaml(file.read_text(encoding="utf-8"), place)
-    except FileNotFoundError:
-        raise NotFoundError(f"{file}: there is no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise place.error(f"cannot be read: {getattr(error, 'strerror', None) or 'not text'}") from None
-    if not isinstance(content, dict):
-        raise place.error("no mapping", "write it like rows: 64")
-    known = {path.removeprefix("hardware."): path for path in knobs() if path.startswith("hardware.")}
-    for name in content:
-        if name not in known:
-            raise place.at(name).error("unknown knob", nearest_name(name, known))
-    return {known[name]: knobs()[known[name]].check(value, place.at(name)) for name, value in content.items()}
-
-
-def _document(cost: HardwareCost) -> dict[str, Any]:
+def _document(geometry: NetworkGeometry, cost: HardwareCost) -> dict[str, Any]:
     return {
         "energy_uj": cost.energy_uj,
         "latency_us": cost.latency_us,
         "area_mm2": cost.area_mm2,
+        "power_mw": cost.power_mw,
+        "inferences_per_s": cost.inferences_per_s,
+        "edp_uj_us": cost.edp_uj_us,
+        "tops_per_w": _tops_per_w(geometry, cost),
+        "interval_us": cost.interval_us,
+        "leakage_mw": cost.leakage_mw,
+        "energy_pj_by_kind": cost.energy_pj_by_kind,
         "by_component": {
             "energy_pj": cost.energy_pj_by_component,
             "area_um2": cost.area_um2_by_component,
@@ -175,17 +206,24 @@ def _document(cost: HardwareCost) -> dict[str, Any]:
         "hardware": cost.knobs,
         "arrays": cost.arrays,
         "tiles": cost.tiles,
+        "replicas": cost.replicas,
         "utilisation": cost.utilisation,
         "notes": list(cost.notes),
     }
 
 
-def _print_cost(network: str, firing_rate: float, cost: HardwareCost) -> None:
+def _print_cost(network: str, firing_rate: float, geometry: NetworkGeometry, cost: HardwareCost) -> None:
     print(
         f"{network} at firing rate {firing_rate:g}: {number(cost.energy_uj)} uJ, "
         f"{number(cost.latency_us)} us, {number(cost.area_mm2)} mm² "
         f"({number(cost.arrays)} arrays on {number(cost.tiles)} tiles, "
         f"{cost.utilisation:.0%} of the cells used, library {cost.library})"
+    )
+    print(
+        f"{number(cost.power_mw)} mW ({number(cost.leakage_mw)} static), "
+        f"{number(cost.inferences_per_s)} inferences/s, "
+        f"{number(_tops_per_w(geometry, cost))} TOPS/W (two operations a synapse and step, spike or not), "
+        f"energy times delay {number(cost.edp_uj_us)} uJ us"
     )
     parts = table(["component", "energy nJ", "share", "area mm²"], right=["energy nJ", "share", "area mm²"])
     total_pj = cost.energy_uj * 1e6 or 1.0
@@ -199,5 +237,10 @@ def _print_cost(network: str, firing_rate: float, cost: HardwareCost) -> None:
     for layer, energy in cost.energy_pj_by_layer.items():
         layers.add_row(layer, number(energy * 1e-3), number(cost.latency_ns_by_layer[layer] * 1e-3))
     print_table(layers)
+    kinds = [(kind.replace("_", " "), pj) for kind, pj in cost.energy_pj_by_kind.items()]
+    print("energy " + ", ".join(f"{kind} {number(pj * 1e-3)} nJ ({pj / total_pj:.1%})" for kind, pj in kinds))
+    if cost.replicas:
+        copies = ", ".join(f"{layer} x{count}" for layer, count in cost.replicas.items())
+        print(f"copies: {copies}")
     for note in cost.notes:
         print(f"note: {note}")

@@ -13,21 +13,24 @@ from aster_dse.errors import AsterError
 
 __all__ = ["SearchInterruptedError", "drained_by_signals"]
 
-_NOTICE = b"\naster-dse: finishing the trials that run; Ctrl-C again stops them at once\n"
+_NOTICE = "finishing the trials that run; Ctrl-C again stops them at once"
 
 
 class SearchInterruptedError(AsterError):
-    """The user ended a search; the message holds the command that goes on (exit code 130)."""
+    """The user ended a search or a training; the message holds the command that goes on (exit code 130)."""
 
     exit_code = 130
 
 
 @contextmanager
-def drained_by_signals() -> Iterator[threading.Event]:
+def drained_by_signals(notice: str = _NOTICE) -> Iterator[threading.Event]:
     """Give an event that the first SIGINT sets; a second one, or SIGTERM, raises KeyboardInterrupt.
 
     A batch system sends SIGTERM seconds before it kills, so there is no time to drain; an interrupted
     training goes on from its last epoch anyway.
+
+    Args:
+        notice: what the first SIGINT is answered with.
     """
     stop = threading.Event()
 
@@ -36,7 +39,7 @@ def drained_by_signals() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         stop.set()
         # Not print: the signal may have come in the middle of one.
-        os.write(2, _NOTICE)
+        os.write(2, f"\naster-dse: {notice}\n".encode())
 
     def on_terminate(_number: int, _frame: FrameType | None) -> None:
         stop.set()

@@ -13,14 +13,21 @@ from typer.main import get_command
 from aster_dse.cli import (
     database,
     doctor,
+    evaluate,
     export,
     front,
     hardware,
+    hardware_compare,
+    hardware_validate,
+    profile,
+    record,
     search,
     serve,
     spaces,
     stop,
     studies,
+    sweep,
+    train,
     trials,
 )
 from aster_dse.errors import AsterError, UnreachableError
@@ -65,6 +72,14 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "export": export.export,
         "reproduce": export.reproduce,
     },
+    "Networks": {
+        "train": train.train,
+        "finetune": train.finetune,
+        "profile": profile.profile,
+        "evaluate": evaluate.evaluate,
+        "sweep": sweep.sweep,
+        "record": record.record,
+    },
     "Setup": {"spaces": spaces.spaces, "doctor": doctor.doctor, "delete": studies.delete},
 }
 for panel, commands in _COMMANDS.items():
@@ -72,6 +87,8 @@ for panel, commands in _COMMANDS.items():
         app.command(name, rich_help_panel=panel)(function)
 space_app.command("check")(spaces.check)
 hardware_app.command("estimate")(hardware.estimate)
+hardware_app.command("compare")(hardware_compare.compare)
+hardware_app.command("validate")(hardware_validate.validate)
 database_app.command("upgrade")(database.upgrade)
 app.add_typer(space_app, name="space", rich_help_panel="Setup")
 app.add_typer(hardware_app, name="hardware", rich_help_panel="Results")
@@ -101,6 +118,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(error.format_message(), 2, "see --help") if error.format_message() else 2
     except typer.Abort:
         return _fail("cancelled", 1)
+    except BrokenPipeError:
+        raise
     except Exception as error:
         if os.environ.get(DEBUG):
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from aster_dse.errors import InputError
 if TYPE_CHECKING:
     from aster_dse.search.driver import SearchSummary
     from aster_dse.search.protocol import Executor
-    from aster_dse.space import SearchSpace
+    from aster_dse.space import SearchSpace, TrainingResources
     from aster_dse.store import StudyRow, StudyStore
 
 __all__ = ["Machines", "made_folder", "run"]
@@ -77,7 +78,9 @@ def run(
 
         try:
             with (
-                _executor(machines, max(target - done, counts.running)) as executor,
+                _executor(
+                    machines, space.search.resources_per_training, max(target - done, counts.running)
+                ) as executor,
                 search_progress(target, done) as observer,
             ):
                 summary = run_search(
@@ -99,12 +102,18 @@ def run(
 
 
 @contextmanager
-def _executor(machines: Machines, left: int) -> Iterator[Executor]:
+def _executor(machines: Machines, resources: TrainingResources, left: int) -> Iterator[Executor]:
     """What runs the trainings; nothing is started where nothing is left to do."""
     from aster_dse.search.serial import SerialExecutor
 
     if machines.workers == 0 and machines.address is not None:
         raise InputError("--workers", "0 trains in this process, not on a cluster", "drop it or --address")
+    if machines.workers == 0 and resources.workers > 1:
+        raise InputError(
+            "--workers",
+            f"0 trains in this process, and a training shall have {resources.workers}",
+            "drop it, or --set search.resources_per_training.workers=1",
+        )
     executor: Executor
     if machines.workers == 0 or left <= 0:
         executor = SerialExecutor()
@@ -113,31 +122,51 @@ def _executor(machines: Machines, left: int) -> Iterator[Executor]:
         finally:
             executor.close()
         return
+    _need_ray_train(resources)
     from aster_dse.cli.machine import cores, gpus
     from workers.cluster import join, local_cluster
 
+    share = machines.gpus_per_worker if machines.gpus_per_worker is not None else resources.gpus
+    if resources.workers > 1 and (share or 0.0) % 1.0:
+        raise InputError(
+            "--gpus-per-worker", f"{share:g}: workers of one training cannot share a GPU", "whole GPUs"
+        )
     if machines.address is not None:
         say(f"joining the cluster at {machines.address} ...")
         cluster = join(machines.address)
-        share = machines.gpus_per_worker or 0.0
-        workers = machines.workers
+        share = share or 0.0
+        limit = machines.workers
     else:
-        workers = machines.workers if machines.workers is not None else min(cores(), 4)
-        workers = max(1, min(workers, left))
-        say(f"starting Ray with {workers} workers on this machine ...")
+        processes = resources.workers * resources.cpus
+        limit = machines.workers if machines.workers is not None else min(cores() // processes, 4)
         found = gpus()
-        share = machines.gpus_per_worker if machines.gpus_per_worker is not None else _share(found, workers)
-        cluster = local_cluster(workers, gpus=found)
+        if resources.workers > 1 and found:
+            limit = min(limit, found // resources.workers)
+        limit = max(1, min(limit, left))
+        say(f"starting Ray with {limit * resources.workers} workers on this machine ...")
+        share = share if share is not None else _share(found, limit, resources.workers)
+        cluster = local_cluster(limit * processes, gpus=found)
     with cluster:
         from workers.executor import RayExecutor
 
-        executor = RayExecutor(limit=workers, gpus_per_worker=share)
+        executor = RayExecutor(limit=limit, resources=resources.model_copy(update={"gpus": share}))
         try:
             yield executor
         finally:
             executor.close()
 
 
-def _share(gpus: int, workers: int) -> float:
-    """The part of a GPU that a worker reserves so that all workers find one."""
-    return 1.0 / -(-workers // gpus) if gpus else 0.0
+def _need_ray_train(resources: TrainingResources) -> None:
+    if resources.workers > 1 and (find_spec("pyarrow") is None or find_spec("tensorboardX") is None):
+        raise InputError(
+            "search.resources_per_training.workers",
+            f"{resources.workers} workers need Ray Train, which is not installed",
+            "pip install 'aster-dse[train]'",
+        )
+
+
+def _share(gpus: int, trainings: int, workers: int) -> float:
+    """GPUs that a worker reserves so that all find some: whole ones where several train together."""
+    if workers > 1:
+        return float(gpus // (trainings * workers))
+    return 1.0 / -(-trainings // gpus) if gpus else 0.0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from command_line import SPACE, Home, Ran
+from network_commands import small_training
 
 
 @pytest.fixture(autouse=True)
@@ -41,3 +42,12 @@ def searched(first_search: tuple[Home, Ran]) -> Home:
 def continued(searched: Home, tmp_path: Path) -> Home:
     """A copy of it, to do with as one likes."""
     return Home(Path(shutil.copytree(searched.folder, tmp_path / "copy")))
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small network trained on digits-dvs, to be looked at and not changed."""
+    folder = tmp_path_factory.mktemp("trained") / "network"
+    ran = small_training(folder)
+    assert ran.code == 0, ran.err
+    return folder

@@ -33,7 +33,7 @@ BAD_SPACES = {
     ),
     "a constraint on nothing": (SPACE.replace("area_mm2 <= 50", "size <= 50"), "constraints.0: ", "area_mm2"),
     "no mapping": ("- just\n- a list\n", "a list", "mapping"),
-    "an unknown data set": (SPACE.replace("digits-dvs", "imagenet"), "workload.name: ", "digits"),
+    "an unknown data set": (SPACE.replace("digits-dvs", "digits-dsv"), "workload.name: ", "digits"),
 }
 
 
@@ -56,7 +56,10 @@ def test_a_bad_space_is_one_line_with_path_value_and_remedy(
 def test_a_space_file_that_is_not_there(tmp_path: Path) -> None:
     ran = aster("search", tmp_path / "none.yaml")
     assert ran.code == 2
-    assert "no such file (a path, or one that ships: digits, digits_dvs)" in ran.complaint
+    assert (
+        "no such file (a path, or one that ships: cifar10, cifar100, cifar10_dvs, digits, digits_dvs, "
+        "dvs_gesture, imagenet)" in ran.complaint
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,9 +71,14 @@ def test_a_space_file_that_is_not_there(tmp_path: Path) -> None:
         (["search", "digits_dvs", "--trials", "none"], "--trials"),
         (["search", "digits_dvs", "--sampler", "best"], "nsga3"),
         (["search", "digits_dvs", "--workers", "0", "--address", "h:1"], "--workers"),
+        (
+            ["search", "digits_dvs", "--workers", "0", "--set", "search.resources_per_training.workers=2"],
+            "--workers",
+        ),
         (["space", "check"], "FILE"),
         (["status", "s", "--watch", "--json"], "--watch"),
         (["hardware", "estimate", "--network", "resnet"], "sdt-8-512"),
+        (["hardware", "estimate", "--network", "imagenet-8-521"], "did you mean imagenet-8-512?"),
         (["hardware", "estimate", "--set", "hardware.adc_levels=3"], "did you mean 4?"),
         (["studies", "--storage", "mysql://host/db"], "sqlite:///FILE"),
     ],

@@ -14,7 +14,9 @@ from command_line import Home, aster
 def exported(searched: Home) -> Path:
     """The best of the search in a file."""
     file = searched.folder / "best.yaml"
-    ran = searched.aster("export", "s", "--select", "knee,best:energy_uj", "-o", file)
+    ran = searched.aster(
+        "export", "s", "--select", "knee,best:energy_uj,best:accuracy,best:area_mm2", "-o", file
+    )
     assert (ran.code, ran.out) == (0, "")
     return file
 

