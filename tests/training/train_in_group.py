@@ -1,4 +1,4 @@
-"""One process of several that train one network together: RANK WORLD FOLDER EPOCHS STOP_AFTER."""
+"""One process of several that train one network together: RANK WORLD FOLDER EPOCHS STOP_AFTER SEED."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def workload() -> Workload:
 
 
 def main() -> None:
-    rank, world, folder, epochs, stop = (
+    rank, world, folder, epochs, stop, seed = (
         *map(int, sys.argv[1:3]),
         Path(sys.argv[3]),
-        *map(int, sys.argv[4:6]),
+        *map(int, sys.argv[4:7]),
     )
     torch.set_num_threads(1)
     group = None
@@ -58,7 +58,7 @@ def main() -> None:
             os._exit(9)  # as a killed process
 
     training = TrainingConfig(
-        epochs=epochs, batch_size=9, learning_rate=0.01, warmup_epochs=0, mixup=0.2, seed=1,
+        epochs=epochs, batch_size=9, learning_rate=0.01, warmup_epochs=0, mixup=0.2, seed=seed,
         event_augmentation=True,
     )  # fmt: skip
     network = NetworkConfig(width=16, depth=1, stem="4-2-1-1", pooling="1001")
