@@ -30,8 +30,8 @@ from aster_dse.activity.uniform import uniform_activity
 from aster_dse.hardware import DesignGrid, DesignTable, estimate_grid, estimate_many, resolve
 from aster_dse.hardware.baselines.spikesim import spikesim, spikesim_layers
 from aster_dse.network.geometry import NetworkGeometry
+from aster_dse.network.on_workload import geometry_for
 from aster_dse.space import HardwareConfig, preset
-from aster_dse.training.trained import geometry_for
 
 DESIGNS, PEER_DESIGNS, ROUNDS = 1_000_000, 2_000, 3
 GOALS = {"digits-dvs": 1_000_000.0, "imagenet-8-512": 100_000.0}

@@ -137,10 +137,10 @@ def geometry_of(network: str, knobs: dict[str, Any]) -> NetworkGeometry:
     """
     if Path(network).exists():
         return _checkpoint_geometry(Path(network), knobs)
+    from aster_dse.network.on_workload import geometry_for
     from aster_dse.space import NetworkConfig, WorkloadConfig
     from aster_dse.space.document import nearest_name
     from aster_dse.space.presets import preset, preset_names
-    from aster_dse.training.trained import geometry_for
 
     known = [*preset_names(), *_ALIASES]
     name = _ALIASES.get(network, network)

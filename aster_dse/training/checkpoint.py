@@ -22,8 +22,9 @@ from torch import Tensor
 
 from aster_dse.errors import InputError, NotFoundError
 from aster_dse.network.model import SpikeDrivenTransformer
+from aster_dse.network.on_workload import geometry_for
 from aster_dse.space import TRAINING_VERSION, NetworkConfig, TrainingConfig, WorkloadConfig
-from aster_dse.training.trained import EpochRow, InitialWeights, TrainedNetwork, geometry_for
+from aster_dse.training.trained import EpochRow, InitialWeights, TrainedNetwork
 
 __all__ = ["EPOCH_FILE", "NETWORK_FILE", "load_trained", "read", "write"]
 

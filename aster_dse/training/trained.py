@@ -11,18 +11,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aster_dse.network.geometry import NetworkGeometry, network_geometry
+from aster_dse.network.geometry import NetworkGeometry
 from aster_dse.network.memory import keep_freed_memory
 from aster_dse.network.model import Recorder, SpikeDrivenTransformer
-from aster_dse.space import NetworkConfig, WorkloadConfig
-from aster_dse.workload import Split, Workload, workload_shape
+from aster_dse.workload import Split, Workload
 
 __all__ = [
     "EpochRow",
     "Feed",
     "InitialWeights",
     "TrainedNetwork",
-    "geometry_for",
     "moved",
     "predict_logits",
     "torch_threads",
@@ -66,19 +64,6 @@ class TrainedNetwork:
     history: tuple[EpochRow, ...]
     resumed_from_epoch: int = 0
     """Epochs that an earlier run had finished: 0 for a fresh training, all of them for one only loaded."""
-
-
-def geometry_for(workload: WorkloadConfig, network: NetworkConfig) -> NetworkGeometry:
-    """Shape of ``network`` on the frames of ``workload``; makes no data."""
-    shape = workload_shape(workload)
-    return network_geometry(
-        network,
-        in_channels=shape.in_channels,
-        resolution=workload.resolution,
-        classes=shape.classes,
-        timesteps=workload.timesteps,
-        input_bits=shape.input_bits,
-    )
 
 
 class Feed:

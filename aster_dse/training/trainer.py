@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from aster_dse.errors import AsterError, InputError
 from aster_dse.network.model import SpikeDrivenTransformer
 from aster_dse.network.neurons import surrogate_function
+from aster_dse.network.on_workload import geometry_for
 from aster_dse.space import NetworkConfig, TrainingConfig
 from aster_dse.training import checkpoint as files
 from aster_dse.training.batches import Batches
@@ -30,7 +31,6 @@ from aster_dse.training.trained import (
     InitialWeights,
     TrainedNetwork,
     accuracy_of,
-    geometry_for,
     torch_threads,
 )
 from aster_dse.workload import Workload
@@ -65,6 +65,7 @@ def train(
     threads: int = 1,
     initial: InitialWeights | None = None,
     group: Group | None = None,
+    until: int | None = None,
 ) -> TrainedNetwork:
     """Train ``network`` on ``workload``, going on from what lies in ``folder``.
 
@@ -78,6 +79,8 @@ def train(
         device: ``auto`` takes CUDA where there is one.
         initial: weights to start from, for fine-tuning.
         group: the processes that train this network together; each calls this function, the first writes.
+        until: epoch after which to pause; None trains to the end. What is given back is the network as it is
+            then; ``epoch.safetensors`` stays, and a later call goes on from there.
 
     Raises:
         InputError: an augmentation, a precision or initial weights that do not fit.
@@ -94,14 +97,15 @@ def train(
         run = _Run(workload, network, training, where, initial, group)
         run.restore(group.agree(lambda: _interrupted(folder / files.EPOCH_FILE, configuration)))
         resumed = len(run.history)
-        while len(run.history) < training.epochs:
+        end = training.epochs if until is None else min(until, training.epochs)
+        while len(run.history) < end:
             row = run.epoch()
             if group.writes:
                 files.write(folder / files.EPOCH_FILE, *run.state(configuration))
             if on_epoch is not None:
                 on_epoch(row)
         trained = run.result(resumed)
-    if group.writes:
+    if group.writes and trained.epochs == training.epochs:
         files.write_trained(folder / files.NETWORK_FILE, trained, configuration)
         (folder / files.EPOCH_FILE).unlink(missing_ok=True)
     return trained
