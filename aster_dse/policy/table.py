@@ -47,6 +47,7 @@ class PolicyTable:
         self.trace = trace
         self._sums: dict[int, tuple[NDArray[np.int64], ...]] = {}
         self._doubts: dict[tuple[int, ExitMetric], NDArray[np.float64]] = {}
+        self._correct: dict[int, NDArray[np.bool_]] = {}
 
     def outcome(self, policy: PolicyConfig) -> PolicyOutcome:
         """Apply ``policy``; steps beyond the network's T do not exist and are not counted."""
@@ -58,11 +59,11 @@ class PolicyTable:
             trace.logits[skips, :, :steps],
             policy.exit_threshold,
             metric=policy.exit_metric,
-            doubt=self._doubt(skips, policy.exit_metric)[:, :steps],
+            doubt=self.doubt(skips, policy.exit_metric)[:, :steps],
         )
         samples = np.arange(len(trace.labels))
         driven, windows, accesses, spikes = (
-            sums[samples, left.steps - 1].mean(axis=0)[None] for sums in self._running(skips)
+            sums[samples, left.steps - 1].mean(axis=0)[None] for sums in self.running(skips)
         )
         runs = np.ones((1, trace.geometry.depth))
         runs[0, list(skipped)] = 0.0
@@ -86,14 +87,22 @@ class PolicyTable:
             ),
         )
 
-    def _doubt(self, skips: int, metric: ExitMetric) -> NDArray[np.float64]:
+    def doubt(self, skips: int, metric: ExitMetric) -> NDArray[np.float64]:
+        """``[N, T]`` :func:`~aster_dse.policy.exits.log_doubt` of a skip set."""
         key = (skips, metric)
         if key not in self._doubts:
             self._doubts[key] = log_doubt(self.trace.logits[skips], metric)
         return self._doubts[key]
 
-    def _running(self, skips: int) -> tuple[NDArray[np.int64], ...]:
-        """Counts of each sample up to and with each step, ``[N, T, ...]``."""
+    def correct(self, skips: int) -> NDArray[np.bool_]:
+        """``[N, T]`` whether a sample that left after a step was classified correctly."""
+        if skips not in self._correct:
+            summed = np.cumsum(np.asarray(self.trace.logits[skips], dtype=np.float64), axis=1)
+            self._correct[skips] = summed.argmax(axis=-1) == self.trace.labels[:, None]
+        return self._correct[skips]
+
+    def running(self, skips: int) -> tuple[NDArray[np.int64], ...]:
+        """Driven rows, windows, accesses and spikes up to and with each step, ``[N, T, ...]``."""
         if skips not in self._sums:
             trace = self.trace
             self._sums[skips] = tuple(
