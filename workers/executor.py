@@ -100,6 +100,11 @@ class RayExecutor:
         total = places // self._resources.workers
         return max(1, total if self._limit is None else min(total, self._limit))
 
+    @property
+    def gpus(self) -> float:
+        """GPUs that a job reserves."""
+        return self._needs["GPU"] * self._resources.workers
+
     def submit(self, job: NetworkJob) -> None:
         """Hand a job to the cluster; Ray queues what has no free slot."""
         self._submit(replace(job, artifacts=os.path.abspath(job.artifacts)), 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,9 +41,11 @@ def conclude(
     running = f", {summary.running} to be resumed" if summary.running else ""
     print(
         f"\n{study.name}: {summary.complete} trials complete{failed}{running}; {summary.trainings} networks "
-        f"trained, {summary.trainings_reused} found trained; {summary.evaluations:,} configurations "
+        f"trained, {summary.trainings_reused} found trained; {summary.scored:,} points scored "
         f"({duration(summary.wall_s)}; ended: {summary.stopped})"
     )
+    if len(summary.hypervolumes) > 1:
+        print(f"hypervolume after {_growth(summary.hypervolumes)} networks")
     if points:
         print(f"the front: {len(points)} configurations, hypervolume {number(summary.hypervolume)}")
         print_points(points, study.objectives, most=ROWS)
@@ -66,6 +69,13 @@ def judge(store: StudyStore, study: StudyRow, summary: SearchSummary) -> None:
             f"none of the {summary.evaluations} configurations meets {' and '.join(study.constraints)} "
             f"(see the nearest: aster-dse pareto {shlex.quote(study.name)})"
         )
+
+
+def _growth(volumes: Sequence[float]) -> str:
+    """The hypervolume after 1, 2, 4, ... and after all networks."""
+    count = len(volumes)
+    places = [2**power for power in range(count.bit_length()) if 2**power < count]
+    return ", ".join(f"{place}: {number(volumes[place - 1])}" for place in [*places, count])
 
 
 def _next(study: StudyRow, summary: SearchSummary, found: bool) -> list[str]:

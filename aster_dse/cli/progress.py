@@ -111,6 +111,7 @@ def _facts(progress: Progress) -> str:
     best = progress.best.get("accuracy")
     parts = [f"best accuracy {best:.3f}"] if best is not None else []
     parts += [f"front {progress.front_size}", f"hypervolume {progress.hypervolume:.4g}"]
+    parts += [f"{progress.scored:,} scored"]
     return ", ".join(parts + ([f"{progress.failed} failed"] if progress.failed else []))
 
 

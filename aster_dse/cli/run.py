@@ -116,7 +116,9 @@ def _executor(machines: Machines, resources: TrainingResources, left: int) -> It
         )
     executor: Executor
     if machines.workers == 0 or left <= 0:
-        executor = SerialExecutor()
+        from aster_dse.cli.machine import gpus
+
+        executor = SerialExecutor(gpus=float(min(gpus(), 1)))
         try:
             yield executor
         finally:

@@ -36,9 +36,10 @@ class Sampler(StrEnum):
     """What ``--sampler`` takes."""
 
     AUTO = "auto"
+    GP = "gp"
     TPE = "tpe"
     NSGA3 = "nsga3"
-    GP = "gp"
+    SOBOL = "sobol"
     RANDOM = "random"
 
 
@@ -88,8 +89,8 @@ def search(
         int | None,
         typer.Option(
             min=1,
-            max=1_000_000,
-            help="Configurations of policy and hardware scored on every trained network.",
+            max=100_000_000,
+            help="Pairs of a policy and an accelerator scored on every trained network at most.",
         ),
     ] = None,
     set_: Annotated[

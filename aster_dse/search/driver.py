@@ -6,11 +6,12 @@ import math
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from aster_dse.errors import InputError
+from aster_dse.evaluation.inner import InnerQuestion, check_designs
 from aster_dse.search.history import past_trials
 from aster_dse.search.journal import Journal
 from aster_dse.search.outcomes import keep_file, problem_of, refused
@@ -22,9 +23,10 @@ from aster_dse.search.protocol import (
     NetworkResult,
     Outcome,
 )
+from aster_dse.search.reference import reference_point_of
 from aster_dse.search.scheduler import Proposal, Scheduler
 from aster_dse.search.study import open_study
-from aster_dse.space import Candidate, SearchSpace
+from aster_dse.space import Candidate, HardwareConfig, SearchSpace
 
 if TYPE_CHECKING:
     from aster_dse.store.rows import StudyRow
@@ -44,6 +46,8 @@ class Progress:
     target: int
     """Trials that the study shall have."""
     evaluations: int
+    scored: int
+    """Pairs of a policy and an accelerator that this run scored."""
     front_size: int
     """Trade-offs on the front: feasible, not dominated; equal figures count once."""
     hypervolume: float
@@ -63,7 +67,7 @@ class Observer(Protocol):
 
 @dataclass(frozen=True)
 class SearchSummary:
-    """The study after a run; counts are of the whole study, ``wall_s`` is of this run."""
+    """The study after a run; counts are of the whole study, ``wall_s`` and ``scored`` are of this run."""
 
     study: str
     complete: int
@@ -74,7 +78,14 @@ class SearchSummary:
     trainings_reused: int
     """Trials whose network was found trained."""
     evaluations: int
+    """Points of the networks' fronts, all of which are stored."""
+    scored: int
+    """Pairs of a policy and an accelerator that this run scored to find them."""
+    sampler: str
+    """What proposes the next network; ``auto`` is resolved."""
     hypervolume: float
+    hypervolumes: tuple[float, ...]
+    """The hypervolume after each network, in the order in which they were done."""
     wall_s: float
     stopped: str
     """Why the run ended."""
@@ -94,7 +105,7 @@ def run_search(
 ) -> SearchSummary:
     """Search until the study has ``trials`` trials, going on from whatever the store knows.
 
-    The seed is the study's; sampler and number of inner points are those of ``space.search``. Trials that an
+    The seed is the study's; everything else about how to search is that of ``space.search``. Trials that an
     earlier driver left running are run again first. A trial that fails is recorded and the search goes on.
     On an interrupt or an error the executor is told to cancel, and all that had ended by then is in the
     store. The executor is left open in any case.
@@ -132,7 +143,10 @@ def run_search(
         trainings=counts.complete - counts.reused,
         trainings_reused=counts.reused,
         evaluations=counts.evaluations,
-        hypervolume=driver.hypervolume,
+        scored=driver.scored,
+        sampler=driver.scheduler.sampler,
+        hypervolume=driver.scheduler.hypervolume,
+        hypervolumes=driver.scheduler.hypervolumes,
         wall_s=time.monotonic() - started,
         stopped=stopped,
     )
@@ -163,25 +177,37 @@ class _Driver:
         self._target = trials
         self._observer = observer
         self._in_flight: set[int] = set()
-        self._scheduler = Scheduler(
-            space,
-            seed=study.seed,
-            sampler=space.search.sampler,
-            inner=space.search.inner,
-            reference=study.reference_point,
-        )
+        reference = study.reference_point
+        if reference is None:
+            hardware = {path.partition(".")[2]: v for path, v in space.fixed.items() if "hardware." in path}
+            check_designs(space.inner, HardwareConfig(**hardware))
+            reference = reference_point_of(space, seed=study.seed)
+            store.set_reference_point(study.id, reference)
+        self._scheduler = Scheduler(space, seed=study.seed, sampler=space.search.sampler, reference=reference)
         past = past_trials(store, study.id, space)
         self._scheduler.replay(past)
         self._orphans = deque(trial.number for trial in past if trial.running)
         counts = store.counts(study.id)
         self._complete = counts.complete
         self._failed = counts.failed
+        self._reused = counts.reused
+        self._gpu_hours = 0.0
+        if space.search.gpu_hours is not None:
+            if not executor.gpus:
+                raise InputError("search.gpu_hours", "no training here reserves a GPU", "leave it out")
+            wall_s = sum(trial.wall_s for trial in store.trials(study.id))
+            self._gpu_hours = executor.gpus * wall_s / 3600.0
+        self._scored = 0
         self._failed_here = 0
         self._last_reason = ""
 
     @property
-    def hypervolume(self) -> float:
-        return self._scheduler.hypervolume
+    def scheduler(self) -> Scheduler:
+        return self._scheduler
+
+    @property
+    def scored(self) -> int:
+        return self._scored
 
     def drive(self, deadline: float, timeout_s: float | None, stop: threading.Event) -> str:
         """Run trials until there is a reason to stop; the reason."""
@@ -202,6 +228,14 @@ class _Driver:
             return "asked to stop"
         if time.monotonic() >= deadline:
             return f"the {timeout_s:g} s allowed are over"
+        settings = self._space.search
+        trained = self._complete - self._reused + self._failed
+        if settings.trainings is not None and trained + len(self._in_flight) >= settings.trainings:
+            return "" if self._orphans else f"{settings.trainings} networks are trained"
+        if settings.gpu_hours is not None and self._gpu_hours >= settings.gpu_hours:
+            return f"the {settings.gpu_hours:g} GPU hours are used up"
+        if settings.patience is not None and self._scheduler.stale >= settings.patience:
+            return f"the hypervolume has stood still for {self._scheduler.stale} networks"
         if self._failed_here >= _HOPELESS and self._complete == 0:
             return (
                 f"the first {self._failed_here} trials all failed, the last one because: {self._last_reason}"
@@ -222,7 +256,7 @@ class _Driver:
         number = self._scheduler.next_number
         proposal = self._scheduler.ask(number)
         if proposal is None:
-            return "every configuration of the space has been tried"
+            return "every network of the space has been tried"
         candidate = self._space.candidate(proposal.assignment)
         self._store.begin_trial(
             self._study.id,
@@ -239,18 +273,30 @@ class _Driver:
             study=self._study.name,
             trial=number,
             candidate=self._space.candidate(proposal.assignment),
-            inner=proposal.inner,
+            inner=(),
             constraints=tuple(str(bound) for bound in self._space.constraints),
             artifacts=str(self._artifacts),
+            question=self._question(proposal.seed),
         )
         self._executor.submit(job)
         self._in_flight.add(number)
         if self._observer is not None:
             self._observer.trial_started(number, job.candidate)
 
+    def _question(self, seed: int) -> InnerQuestion:
+        space = self._space
+        return InnerQuestion(
+            parameters=space.inner,
+            inactive={parameter.path: space.fixed[parameter.path] for parameter in space.inner},
+            objectives=dict(space.objectives),
+            constraints=tuple(str(bound) for bound in space.constraints),
+            count=space.search.inner,
+            seed=seed,
+        )
+
     def _end(self, outcome: Outcome) -> None:
         if isinstance(outcome, NetworkResult):
-            problem = problem_of(outcome, self._scheduler.running(outcome.trial))
+            problem = problem_of(outcome, self._space)
             outcome = refused(outcome, problem) if problem else self._finish(outcome)
         if isinstance(outcome, NetworkFailure):
             self._store.fail_trial(self._study.id, outcome)
@@ -260,6 +306,9 @@ class _Driver:
             self._last_reason = outcome.reason
         else:
             self._complete += 1
+            self._reused += outcome.reused
+            self._gpu_hours += self._executor.gpus * outcome.wall_s / 3600.0
+            self._scored += int(outcome.training.get("inner_scored", len(outcome.evaluations)))
         if self._observer is not None:
             self._observer.trial_ended(outcome, self._progress())
 
@@ -267,10 +316,6 @@ class _Driver:
         for name, content in result.files.items():
             keep_file(self._artifacts / result.training_key, name, content)
         told = self._scheduler.choose(result.evaluations)
-        # Before the trial: hypervolumes of whatever is complete must refer to the same point after a crash.
-        if self._study.reference_point is None:
-            self._store.set_reference_point(self._study.id, self._scheduler.reference or {})
-            self._study = replace(self._study, reference_point=self._scheduler.reference)
         try:
             self._store.finish_trial(self._study.id, result, told)
         except ValueError as error:
@@ -285,6 +330,7 @@ class _Driver:
             failed=self._failed,
             target=self._target,
             evaluations=self._scheduler.evaluations,
+            scored=self._scored,
             front_size=len(
                 {tuple(p.metrics[name] for name in self._space.objectives) for p in self._scheduler.front}
             ),

@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 from aster_dse.evaluation import Evaluation
 from aster_dse.pareto import Front, greedy_gain_subset
 
-__all__ = ["Findings", "FrontPoint", "first_reference"]
-
-_LEAST_INFEASIBLE = 8
+__all__ = ["Findings", "FrontPoint"]
 
 
 @dataclass(frozen=True)
@@ -26,18 +24,6 @@ class FrontPoint:
     assignment: dict[str, Any]
     """Its inner knobs."""
     metrics: dict[str, float]
-
-
-def first_reference(objectives: Mapping[str, str], evaluations: Sequence[Evaluation]) -> dict[str, float]:
-    """The reference point that a study's first trial gives it.
-
-    Twice the greatest value among its evaluations where an objective is minimised, 0 where it is maximised.
-    """
-    reference = {}
-    for name, goal in objectives.items():
-        greatest = max(evaluation.metrics[name] for evaluation in evaluations)
-        reference[name] = 0.0 if goal == "max" else 2.0 * greatest if greatest > 0.0 else 1.0
-    return reference
 
 
 class Findings:
@@ -56,7 +42,6 @@ class Findings:
         self._signs = np.array([-1.0 if goal == "max" else 1.0 for goal in objectives.values()])
         self._front = Front(self._signs * np.array(list(self.reference.values())))
         self._inserted: list[FrontPoint] = []
-        self._least_infeasible: list[tuple[float, int, int, dict[str, Any]]] = []
 
     @property
     def hypervolume(self) -> float:
@@ -68,28 +53,21 @@ class Findings:
         """The feasible evaluations that are not dominated, in the order of their trials' outcomes."""
         return [self._inserted[index] for index in np.flatnonzero(self._front.mask)]
 
-    @property
-    def parents(self) -> list[dict[str, Any]]:
-        """Inner assignments worth breeding from: the front's, or those that are nearly feasible."""
-        return [point.assignment for point in self.front] or [entry[-1] for entry in self._least_infeasible]
-
     def worth_telling(self, evaluations: Sequence[Evaluation], count: int) -> tuple[int, ...]:
-        """Which of a trial's evaluations a sampler should learn from, in this order.
+        """Which of a trial's evaluations a sampler of single points should learn from, in this order.
 
-        The first one; then up to ``count`` feasible ones that gain most hypervolume together, or, as long as
-        nothing is feasible, the least infeasible.
+        Up to ``count`` feasible ones that gain most hypervolume together; where none gains any, the one that
+        comes nearest to it by itself. As long as nothing is feasible, the least infeasible.
         """
         points = self._minimised(evaluations)
         feasible = [index for index, evaluation in enumerate(evaluations) if evaluation.feasible]
-        if not feasible and not self.best:
-            least = min(range(len(evaluations)), key=lambda index: (evaluations[index].violation, index))
-            return (0,) if least == 0 else (0, least)
-        others = [index for index in feasible if index != 0]
-        present = self._front.points
-        if 0 in feasible:
-            present = np.concatenate([present, points[:1]])
-        chosen, _ = greedy_gain_subset(points[others], present, self._front.reference, count)
-        return (0, *(others[place] for place in chosen.tolist()))
+        if not feasible:
+            return (min(range(len(evaluations)), key=lambda index: (evaluations[index].violation, index)),)
+        chosen, _ = greedy_gain_subset(points[feasible], self._front.points, self._front.reference, count)
+        if not len(chosen):
+            spare = np.prod(np.maximum(self._front.reference - points[feasible], 0.0), axis=1)
+            return (feasible[int(np.argmax(spare))],)
+        return tuple(feasible[place] for place in chosen.tolist())
 
     def add(self, trial: int, evaluations: Sequence[Evaluation]) -> None:
         """Take in all evaluations of a trial."""
@@ -97,10 +75,6 @@ class Findings:
         for index, (point, evaluation) in enumerate(zip(points, evaluations, strict=True)):
             if evaluation.feasible:
                 self._insert(point, FrontPoint(trial, index, evaluation.assignment, evaluation.metrics))
-            elif not self.best:
-                self._least_infeasible.append((evaluation.violation, trial, index, evaluation.assignment))
-        self._least_infeasible.sort(key=lambda entry: entry[:3])
-        del self._least_infeasible[_LEAST_INFEASIBLE:]
 
     def _insert(self, point: NDArray[np.float64], found: FrontPoint) -> None:
         for name, goal in self._objectives.items():

@@ -1,4 +1,4 @@
-"""A trial's work from end to end: train or find the network, trace it, score inner configurations on it.
+"""A trial's work from end to end: train or find the network, trace it, search what it can do.
 
 What a trained network leaves lies in ``<artifacts>/<training key>/``: ``network.safetensors``, ``trace.npz``,
 and ``epoch.safetensors`` while it trains. A job that is run again finds what is there and does the rest.
@@ -20,6 +20,7 @@ from aster_dse.activity.files import TRACE_FILE, load_trace, save_trace
 from aster_dse.activity.record import record_trace
 from aster_dse.errors import InputError, NotFoundError
 from aster_dse.evaluation.evaluate import evaluate
+from aster_dse.evaluation.inner import search_inner
 from aster_dse.evaluation.interval import wilson_interval
 from aster_dse.policy import exits, skipped_blocks
 from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, NetworkResult, Outcome
@@ -66,8 +67,14 @@ def run_job(
         with FileLock(folder / "lock"):
             trained, reused = _trained(job, workload, folder, on_epoch, device, threads, group)
             trace = _trace(trained, workload, folder, threads)
-        constraints = [parse_constraint(text) for text in job.constraints]
-        evaluations = evaluate(trace, job.candidate, job.inner, constraints)
+        summary = _summary(trained, trace)
+        if job.question is None:
+            constraints = [parse_constraint(text) for text in job.constraints]
+            evaluations = evaluate(trace, job.candidate, job.inner, constraints)
+        else:
+            answer = search_inner(trace, job.candidate, job.question)
+            evaluations = answer.evaluations
+            summary |= {"inner_scored": answer.scored, "inner_exhaustive": answer.exhaustive}
     except TrainingDiverged as error:
         return NetworkFailure(job.trial, key, "diverged", str(error))
     except InputError as error:
@@ -76,7 +83,7 @@ def run_job(
         trial=job.trial,
         training_key=key,
         reused=reused,
-        training=_summary(trained, trace),
+        training=summary,
         evaluations=evaluations,
         wall_s=time.perf_counter() - started,
         files={name: (folder / name).read_bytes() for name in (NETWORK_FILE, TRACE_FILE)},

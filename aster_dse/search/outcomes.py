@@ -12,16 +12,19 @@ from typing import Any
 from aster_dse.errors import AsterError
 from aster_dse.evaluation import METRICS
 from aster_dse.search.protocol import NetworkFailure, NetworkResult
-from aster_dse.search.scheduler import Proposal
+from aster_dse.space import SearchSpace
 
 __all__ = ["keep_file", "problem_of", "refused"]
 
 
-def problem_of(result: NetworkResult, proposal: Proposal) -> str:
+def problem_of(result: NetworkResult, space: SearchSpace) -> str:
     """Why a result is no answer to what was asked; empty where it is one."""
-    if tuple(evaluation.assignment for evaluation in result.evaluations) != proposal.inner:
-        return "the evaluations are not those that were asked for"
+    if not result.evaluations:
+        return "there is no evaluation"
+    paths = [parameter.path for parameter in space.inner]
     for index, evaluation in enumerate(result.evaluations):
+        if list(evaluation.assignment) != paths:
+            return f"evaluation {index} is not one of the searched knobs"
         figures: Mapping[str, Any] = {**evaluation.metrics, "violation": evaluation.violation}
         missing = [name for name in METRICS if name not in figures]
         if missing:

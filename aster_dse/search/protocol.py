@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aster_dse.evaluation import Evaluation
 from aster_dse.space import Candidate
+
+if TYPE_CHECKING:
+    from aster_dse.evaluation.inner import InnerQuestion
 
 __all__ = [
     "EpochReport",
@@ -21,21 +24,27 @@ __all__ = [
 
 @dataclass(frozen=True)
 class NetworkJob:
-    """One trial's work: have the network trained and traced, then score inner configurations on it."""
+    """One trial's work: have the network trained and traced, then score configurations on it."""
 
     study: str
     trial: int
     candidate: Candidate
     inner: tuple[dict[str, Any], ...]
-    """Assignments of the searched inner knobs, by path; the proposed one first."""
+    """Assignments of knobs that need no training, by path: what to score where there is no ``question``."""
     constraints: tuple[str, ...]
     artifacts: str
     """Folder in which the trained network's files lie or will lie, by training key."""
+    question: InnerQuestion | None = None
+    """What to search the network's inner front for."""
 
 
 @dataclass(frozen=True)
 class NetworkResult:
-    """A finished trial. ``evaluations`` answers ``NetworkJob.inner`` in its order."""
+    """A finished trial.
+
+    ``evaluations`` is the network's inner front, or, for a job without a question, answers
+    ``NetworkJob.inner`` in its order.
+    """
 
     trial: int
     training_key: str
@@ -43,7 +52,8 @@ class NetworkResult:
     """True where the trained network was found, not trained."""
     training: dict[str, Any]
     """``accuracy`` (validation, full T), ``epochs``, ``parameters``, ``wall_s``, ``cpu_s``,
-    ``history`` (a row per epoch), ``resumed_from_epoch``."""
+    ``history`` (a row per epoch), ``resumed_from_epoch``; of an inner search ``inner_scored`` (pairs of a
+    policy and an accelerator) and ``inner_exhaustive``."""
     evaluations: tuple[Evaluation, ...]
     wall_s: float
     node: str = ""
@@ -89,6 +99,11 @@ class Executor(Protocol):
     @property
     def slots(self) -> int:
         """Jobs that can run at once."""
+        ...
+
+    @property
+    def gpus(self) -> float:
+        """GPUs that a job reserves."""
         ...
 
     def submit(self, job: NetworkJob) -> None: ...

@@ -1,9 +1,9 @@
-"""What proposes trials: an Optuna study in memory that holds nothing but what a store can give back."""
+"""What proposes networks: models of what is known, that hold nothing but what a store can give back."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,41 +14,51 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.samplers import BaseSampler, GPSampler, NSGAIIISampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, NSGAIIISampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from scipy.stats import qmc  # type: ignore[import-untyped]
 
 from aster_dse.errors import InputError
+from aster_dse.evaluation import Evaluation
+from aster_dse.search.network_model import NetworkModel
+from aster_dse.search.seeds import seed_of
 from aster_dse.space import Choice, Constraint, Parameter, SearchSpace
 
-__all__ = ["SAMPLERS", "TrialSampler", "seed_of"]
+__all__ = ["SAMPLERS", "NetworkSampler"]
 
-SAMPLERS = ("auto", "tpe", "nsga3", "gp", "random")
+SAMPLERS = ("auto", "gp", "tpe", "nsga3", "sobol", "random")
 
-_STARTUP_TRIALS = 6
-"""Trials of which the sampler must know the outcome before it proposes; until then points fill the space."""
-_TPE_LIMIT = 1_000
+_STARTUP = 6
+"""Networks whose outcome must be known before a model proposes; until then they fill the space."""
+_GP_LIMIT = 1_000
+"""Networks beyond which ``auto`` leaves the Gaussian process, which remembers only the latest."""
+_TPE_LIMIT = 4_000
 """Told points beyond which ``auto`` leaves TPE, whose time to propose grows with their number."""
+_LISTED = 4_096
+"""Networks of a space that are listed as candidates, where there are no more."""
 _POPULATION = 20
 _RETIRED_LIMIT = 1_000
 _TINY = 1e-12
 
 
-def seed_of(*words: int) -> int:
-    """A seed for one purpose, drawn from the words that name it."""
-    return int(np.random.SeedSequence(words).generate_state(1)[0])
+class NetworkSampler:
+    """Proposes values of the knobs that need a training, from the networks it was told.
 
+    A proposal depends on the seed, the trial's number, the told networks in their order and the trials that
+    are running, and on nothing else: every proposal has a sampler of its own, and the study behind it holds
+    the told points first, then the running trials by number. So a search that is resumed proposes what it
+    would have proposed without the interruption.
 
-class TrialSampler:
-    """Proposes values of all searched knobs from the points it was told.
-
-    A proposal depends on the seed, the trial's number, the told points in their order and the trials that are
-    running, and on nothing else: every proposal has a sampler of its own, and the study behind it holds the
-    told points first, then the running trials by number. So a search that is resumed proposes what it would
-    have proposed without the interruption.
+    Args:
+        space: what is searched.
+        seed: of the search.
+        sampler: one of :data:`SAMPLERS`.
+        reference: point of the hypervolume, by objective.
     """
 
-    def __init__(self, space: SearchSpace, *, seed: int, sampler: str) -> None:
+    def __init__(
+        self, space: SearchSpace, *, seed: int, sampler: str, reference: Mapping[str, float]
+    ) -> None:
         if sampler not in SAMPLERS:
             raise InputError(
                 "search.sampler", f"unknown sampler {sampler!r}", f"one of {', '.join(SAMPLERS)}"
@@ -56,63 +66,90 @@ class TrialSampler:
         self._space = space
         self._seed = seed
         self._sampler = sampler
+        self._model = NetworkModel(space.outer, space.objectives, reference)
         self._told: list[FrozenTrial] = []
-        self._told_trials: set[int] = set()
-        self._distributions = {parameter.path: _distribution(parameter) for parameter in space.parameters}
+        self._distributions = {parameter.path: _distribution(parameter) for parameter in space.outer}
         # The library reports what a user of a study object would want to read; here there is none.
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._renew()
 
     @property
-    def told(self) -> int:
-        """Points learnt so far."""
-        return len(self._told)
+    def kind(self) -> str:
+        """What proposes the next network; ``auto`` is resolved."""
+        if self._sampler != "auto":
+            return self._sampler
+        if len(self._model) < _GP_LIMIT:
+            return "gp"
+        return "tpe" if len(self._told) < _TPE_LIMIT else "nsga3"
 
-    @property
-    def patience(self) -> int:
-        """Points of one trial worth telling beside the proposed one."""
-        # A Gaussian process takes time with the cube of the points it knows: seconds from a few hundred on.
-        return 2 if self._sampler == "gp" else 8
+    def learn(
+        self, assignment: Mapping[str, Any], evaluations: Sequence[Evaluation], told: Sequence[int]
+    ) -> None:
+        """Add a trained network.
 
-    def learn(self, trial: int, assignment: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
-        """Add one evaluated point."""
-        point = create_trial(
-            values=[metrics[name] for name in self._space.objectives],
-            constraints={str(bound): _excess(bound, metrics) for bound in self._space.constraints} or None,
-            **self._coordinates(assignment),
-        )
-        self._told.append(point)
-        self._told_trials.add(trial)
-        self._study.add_trial(point)
+        Args:
+            assignment: every searched knob by path.
+            evaluations: its front.
+            told: which of them a sampler that takes single points learns from.
+        """
+        self._model.learn(assignment, evaluations)
+        coordinates = self._coordinates(assignment)
+        points = [
+            create_trial(
+                values=[evaluations[index].metrics[name] for name in self._space.objectives],
+                constraints={
+                    str(bound): _excess(bound, evaluations[index].metrics)
+                    for bound in self._space.constraints
+                }
+                or None,
+                **coordinates,
+            )
+            for index in told
+        ]
+        self._told += points
+        if self._sampler in ("auto", "tpe", "nsga3"):
+            self._study.add_trials(points)
 
-    def propose(self, number: int, running: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-        """Values of the searched knobs for a trial, those with a false condition at their defaults."""
-        if self._sampler != "random" and len(self._told_trials) < _STARTUP_TRIALS:
-            return self._startup_point(number)
+    def propose(
+        self,
+        number: int,
+        running: Sequence[Mapping[str, Any]],
+        left: Sequence[Mapping[str, Any]] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Values of the trained knobs for a trial, the best first; none where the sampler has no idea.
+
+        Args:
+            running: complete assignments of the trials that run.
+            left: complete assignments of all networks that were not proposed yet, where they can be listed.
+        """
+        kind = self.kind
+        if not self._space.outer:
+            return [{}]
+        if kind == "sobol" or (kind != "random" and len(self._model) < _STARTUP):
+            return [self._filling_point(number)]
+        if kind == "gp":
+            rng = np.random.default_rng(seed_of(self._seed, 6, number))
+            return self._model.propose(rng, running, left)
         if self._retired > _RETIRED_LIMIT + 2 * len(self._told):
             self._renew()
         for assignment in running:
             self._study.add_trial(create_trial(state=TrialState.RUNNING, **self._coordinates(assignment)))
-        self._study.sampler = self._fresh_sampler(number)
+        self._study.sampler = self._fresh_sampler(number, kind)
         values = self._suggest(self._study.ask())
         self._retire_running()
-        return values
+        return [values]
 
-    def _startup_point(self, number: int) -> dict[str, Any]:
-        """The point of this number in one scrambled Sobol sequence over all knobs."""
-        sequence = qmc.Sobol(len(self._space.parameters), scramble=True, rng=seed_of(self._seed, 1))
-        units = (
-            sequence.fast_forward(number).random(1)[0].tolist() if number else sequence.random(1)[0].tolist()
-        )
-        assignment: dict[str, Any] = {}
-        for parameter, unit in zip(self._space.parameters, units, strict=True):
-            if self._space.active(parameter, assignment):
-                assignment[parameter.path] = parameter.from_unit(unit)
-        return self._space.complete(assignment)
+    def _filling_point(self, number: int) -> dict[str, Any]:
+        """The point of this number in one scrambled Sobol sequence over the trained knobs."""
+        sequence = qmc.Sobol(len(self._space.outer), scramble=True, rng=seed_of(self._seed, 1))
+        if number:
+            sequence.fast_forward(number)
+        units = sequence.random(1)[0].tolist()
+        return {p.path: p.from_unit(unit) for p, unit in zip(self._space.outer, units, strict=True)}
 
     def _suggest(self, trial: optuna.Trial) -> dict[str, Any]:
         assignment: dict[str, Any] = {}
-        for parameter in self._space.parameters:
+        for parameter in self._space.outer:
             if not self._space.active(parameter, assignment):
                 continue
             path, distribution = parameter.path, self._distributions[parameter.path]
@@ -124,12 +161,10 @@ class TrialSampler:
             else:
                 coordinate = trial.suggest_float(path, distribution.low, distribution.high)
             assignment[path] = _value(parameter, coordinate)
-        return self._space.complete(assignment)
+        return assignment
 
     def _coordinates(self, assignment: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        active = [
-            parameter for parameter in self._space.parameters if self._space.active(parameter, assignment)
-        ]
+        active = [parameter for parameter in self._space.outer if self._space.active(parameter, assignment)]
         return {
             "params": {p.path: _coordinate(p, assignment[p.path]) for p in active},
             "distributions": {p.path: self._distributions[p.path] for p in active},
@@ -152,15 +187,10 @@ class TrialSampler:
             self._study.tell(trial.number, state=TrialState.FAIL)
             self._retired += 1
 
-    def _fresh_sampler(self, number: int) -> BaseSampler:
+    def _fresh_sampler(self, number: int, kind: str) -> BaseSampler:
         seed = seed_of(self._seed, 2, number)
-        kind = self._sampler
-        if kind == "auto":
-            kind = "tpe" if len(self._told) < _TPE_LIMIT else "nsga3"
         if kind == "tpe":
-            return TPESampler(seed=seed, n_startup_trials=_STARTUP_TRIALS, constant_liar=True)
-        if kind == "gp":
-            return GPSampler(seed=seed, n_startup_trials=_STARTUP_TRIALS, warn_independent_sampling=False)
+            return TPESampler(seed=seed, n_startup_trials=_STARTUP, constant_liar=True)
         if kind == "random":
             return RandomSampler(seed=seed)
         # Each generation's parents are chosen with a seed of their own, whenever that happens; from then on

@@ -81,9 +81,12 @@ class SerialExecutor:
     Args:
         run: does a job's work; default ``aster_dse.search.job.run_job``.
         load: gives a job's data; default ``aster_dse.workload.load_workload``.
+        gpus: of this process.
     """
 
-    def __init__(self, *, run: RunJob | None = None, load: LoadWorkload | None = None) -> None:
+    def __init__(
+        self, *, run: RunJob | None = None, load: LoadWorkload | None = None, gpus: float = 0.0
+    ) -> None:
         if run is None:
             from aster_dse.search.job import run_job
 
@@ -94,6 +97,7 @@ class SerialExecutor:
             load = load_workload
         self._run = run
         self._load = load
+        self._gpus = gpus
         self._queue: deque[NetworkJob] = deque()
         self._loaded: tuple[WorkloadConfig, Workload] | None = None
 
@@ -101,6 +105,11 @@ class SerialExecutor:
     def slots(self) -> int:
         """Jobs that can run at once: one."""
         return 1
+
+    @property
+    def gpus(self) -> float:
+        """GPUs that a job reserves: those of this process."""
+        return self._gpus
 
     def submit(self, job: NetworkJob) -> None:
         """Queue a job; it runs in :meth:`wait`."""

@@ -56,12 +56,19 @@ class SearchSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    sampler: Literal["auto", "tpe", "nsga3", "gp", "random"] = "auto"
-    """What proposes networks; `auto` chooses by objectives and history."""
+    sampler: Literal["auto", "gp", "tpe", "nsga3", "sobol", "random"] = "auto"
+    """What proposes networks; `auto` chooses by history."""
     trials: Annotated[int, Field(ge=1, le=1_000_000)] = 16
     """Networks to propose."""
-    inner: Annotated[int, Field(ge=1, le=1_000_000)] = 64
-    """Configurations of policy and hardware scored on every trained network."""
+    trainings: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Networks to train at most; those that are found trained do not count, failed ones do."""
+    gpu_hours: Annotated[float, Field(gt=0.0)] | None = None
+    """GPUs times hours of training after which no network is begun."""
+    patience: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Networks in a row that leave the hypervolume within 0.1 % of what it was, after which none is begun."""
+    inner: Annotated[int, Field(ge=1, le=100_000_000)] = 200_000
+    """Pairs of a policy and an accelerator scored on every trained network at most; all, where there are
+    fewer."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of the search; that of weights and data stands in their groups."""
     resources_per_training: TrainingResources = TrainingResources()

@@ -25,8 +25,12 @@ policy: {exit_threshold: {low: 0.2, high: 0.9999999, scale: neglog10}}
 hardware: {rows: {choices: [32, 64, 128]}, adc_levels: {choices: [8, 16, 32]}}
 objectives: {accuracy: max, energy_uj: min, area_mm2: min}
 constraints: ["area_mm2 <= 50"]
-search: {trials: 2, inner: 8, seed: 1}
+search: {trials: 2, inner: 2000, seed: 1}
 """
+
+
+DIVERGES = ("--set", "training.tet_mean=1.0e+38", "--set", "training.tet_lambda=1.0")
+"""Settings with which no training comes far."""
 
 
 @dataclass(frozen=True)

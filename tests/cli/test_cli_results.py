@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import PROGRAM, Home, Ran, aster, start
+from command_line import DIVERGES, PROGRAM, Home, Ran, aster, start
 
 from aster_dse.space import METRICS
 
@@ -35,10 +35,10 @@ def test_status_agrees_with_the_search(searched: Home, first_search: tuple[Home,
 
 
 def test_failures_are_told_with_their_reasons(home: Home) -> None:
-    home.search("--set", "workload.name={choices: [nope, nada]}")
+    home.search(*DIVERGES)
     failures = home.aster("status", "tiny", "--json").document["failures"]
-    assert [failure["kind"] for failure in failures] == ["input", "input"]
-    assert "there is no workload" in failures[0]["reason"]
+    assert [failure["kind"] for failure in failures] == ["diverged", "diverged"]
+    assert "the loss became" in failures[0]["reason"]
     assert failures[0]["reason"] in home.aster("status", "tiny").out
     rows = home.aster("trials", "tiny", "--state", "failed", "--limit", 1, "--json").document
     assert [row["trial"] for row in rows] == [1]
@@ -50,9 +50,9 @@ def test_failures_are_told_with_their_reasons(home: Home) -> None:
 
 def test_trials_by_state(searched: Home) -> None:
     rows = searched.aster("trials", "s", "--json").document
-    assert [(row["trial"], row["state"], row["evaluations"]) for row in rows] == [
-        (0, "complete", 8),
-        (1, "complete", 8),
+    assert [(row["trial"], row["state"], row["evaluations"] >= 1) for row in rows] == [
+        (0, "complete", True),
+        (1, "complete", True),
     ]
     assert searched.aster("trials", "s", "--state", "failed", "--json").document == []
     assert "complete" in searched.aster("trials", "s").out
@@ -82,10 +82,10 @@ def test_layers_are_shown_in_the_order_in_which_they_run(searched: Home) -> None
 
 
 def test_show_takes_any_configuration_of_the_trial(searched: Home) -> None:
-    shown = searched.aster("show", "s", 0, "--index", 3, "--json").document
-    assert (shown["trial"], shown["index"]) == (0, 3)
-    text = searched.aster("show", "s", 0, "--index", 3).out
-    assert "trial 0, configuration 3" in text
+    shown = searched.aster("show", "s", 0, "--index", 1, "--json").document
+    assert (shown["trial"], shown["index"]) == (0, 1)
+    text = searched.aster("show", "s", 0, "--index", 1).out
+    assert "trial 0, configuration 1" in text
     assert "energy by component" in text
 
 
@@ -101,10 +101,12 @@ def test_pareto_is_not_dominated_and_best_accuracy_comes_first(searched: Home) -
 
 def test_pareto_by_other_metrics(searched: Home) -> None:
     (fastest,) = searched.aster("pareto", "s", "--objectives", "latency_us", "--json").document
+    rows = searched.aster("trials", "s", "--json").document
+    counts = [(row["trial"], row["evaluations"]) for row in rows]
     everything = [
         searched.aster("show", "s", trial, "--index", index, "--json").document["metrics"]["latency_us"]
-        for trial in (0, 1)
-        for index in range(8)
+        for trial, count in counts
+        for index in range(count)
     ]
     assert fastest["metrics"]["latency_us"] == min(everything)
     ran = searched.aster("pareto", "s", "--objectives", "latency")

@@ -6,7 +6,7 @@ import os
 import signal
 
 import pytest
-from command_line import Home, Ran, aster, start
+from command_line import DIVERGES, Home, Ran, aster, start
 
 from aster_dse.store import StudyStore
 
@@ -17,8 +17,10 @@ def test_search_prints_one_document(first_search: tuple[Home, Ran]) -> None:
     assert ran.code == 0
     assert document["study"] == "s"
     assert document["trials"] == {"complete": 2, "failed": 0, "running": 0}
-    assert (document["trainings"], document["trainings_reused"], document["evaluations"]) == (2, 0, 16)
-    assert document["hypervolume"] > 0
+    assert (document["trainings"], document["trainings_reused"]) == (2, 0)
+    assert document["scored"] > document["evaluations"] >= 2
+    assert document["sampler"] == "gp"
+    assert document["hypervolume"] == document["hypervolumes"][-1] > 0
     assert document["wall_s"] > 0
     for config in document["pareto"]:
         assert config["study"] == "s"
@@ -39,7 +41,7 @@ def test_the_same_command_again_trains_nothing_and_prints_the_same(
     again = continued.search("--study", "s", "--json")
     before = first_search[1].document
     assert again.code == 0
-    assert {**again.document, "wall_s": 0} == {**before, "wall_s": 0}
+    assert {**again.document, "wall_s": 0, "scored": 0} == {**before, "wall_s": 0, "scored": 0}
     assert "started" not in again.err
 
 
@@ -94,7 +96,8 @@ def test_a_study_keeps_the_settings_it_began_with(continued: Home, flag: str, va
 def test_flags_override_the_file(home: Home) -> None:
     ran = home.search("--trials", 1, "--inner", 3, "--seed", 9, "--sampler", "random", "--json")
     assert ran.document["study"] == "tiny"
-    assert ran.document["evaluations"] == 3
+    assert ran.document["sampler"] == "random"
+    assert ran.document["scored"] < 20
     facts = home.aster("status", "tiny", "--json").document
     assert (facts["seed"], facts["sampler"], facts["target"]) == (9, "random", 1)
 
@@ -107,11 +110,16 @@ def test_no_time_begins_nothing(home: Home) -> None:
 
 
 def test_when_all_trials_fail_the_first_reason_is_told(home: Home) -> None:
-    ran = home.search("--set", "workload.name={choices: [nope, nada]}", "--json")
+    ran = home.search(*DIVERGES, "--json")
     assert ran.code == 1
     assert ran.document["trials"]["failed"] == 2
     assert "all 2 trials failed" in ran.complaint
-    assert "there is no workload" in ran.complaint
+    assert "the loss became" in ran.complaint
+
+
+def test_a_space_without_a_workload_that_exists_is_refused(home: Home) -> None:
+    ran = home.search("--set", "workload.name={choices: [nope, nada]}")
+    assert (ran.code, "there is no workload" in ran.complaint) == (2, True)
 
 
 def test_without_a_feasible_point_it_ends_with_4(continued: Home) -> None:

@@ -7,7 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from aster_dse.evaluation import Evaluation
+from aster_dse.evaluation.inner import InnerQuestion
+from aster_dse.pareto import non_dominated_mask
 from aster_dse.search.driver import SearchSummary, open_study, run_search
 from aster_dse.search.protocol import EpochReport, NetworkJob, NetworkResult, Outcome
 from aster_dse.search.serial import SerialExecutor
@@ -36,7 +40,7 @@ SPACE: dict[str, Any] = {
     },
     "objectives": {"accuracy": "max", "energy_uj": "min", "latency_us": "min", "area_mm2": "min"},
     "constraints": ["accuracy >= 0.6"],
-    "search": {"inner": 8, "seed": 3},
+    "search": {"inner": 32, "seed": 3},
 }
 
 
@@ -65,13 +69,30 @@ def figures(candidate: Candidate) -> dict[str, float]:
 
 
 def evaluations(job: NetworkJob) -> tuple[Evaluation, ...]:
-    bounds = [parse_constraint(text) for text in job.constraints]
-    scored = []
-    for inner in job.inner:
-        metrics = figures(assign(job.candidate, inner))
-        violation = sum(bound.violation(metrics) for bound in bounds)
-        scored.append(Evaluation(dict(inner), metrics, violation, {"exit_histogram": [1, 2]}))
-    return tuple(scored)
+    """The front of the points that a seed draws, or the least infeasible of them."""
+    question = job.question
+    assert question is not None
+    scored = [evaluation(job.candidate, inner, question.constraints) for inner in drawn(question)]
+    feasible = [one for one in scored if one.feasible]
+    if not feasible:
+        return tuple(sorted(scored, key=lambda one: one.violation)[:2])
+    signs = [-1.0 if goal == "max" else 1.0 for goal in question.objectives.values()]
+    points = np.array([[one.metrics[name] for name in question.objectives] for one in feasible]) * signs
+    return tuple(one for one, kept in zip(feasible, non_dominated_mask(points), strict=True) if kept)
+
+
+def drawn(question: InnerQuestion) -> list[dict[str, Any]]:
+    rng = np.random.default_rng(question.seed)
+    return [
+        {p.path: p.from_unit(unit) for p, unit in zip(question.parameters, row, strict=True)}
+        for row in rng.random((min(question.count, 256), len(question.parameters))).tolist()
+    ]
+
+
+def evaluation(candidate: Candidate, inner: dict[str, Any], constraints: tuple[str, ...]) -> Evaluation:
+    metrics = figures(assign(candidate, inner))
+    violation = sum(parse_constraint(text).violation(metrics) for text in constraints)
+    return Evaluation(inner, metrics, violation, {"exit_histogram": [1, 2]})
 
 
 class AnalyticJobs:
@@ -94,7 +115,12 @@ class AnalyticJobs:
             trial=job.trial,
             training_key=key,
             reused=key in self.trained,
-            training={"accuracy": 0.9, "epochs": 1, "history": [{"epoch": 1, "loss": 1.0}]},
+            training={
+                "accuracy": 0.9,
+                "epochs": 1,
+                "history": [{"epoch": 1, "loss": 1.0}],
+                "inner_scored": job.question.count if job.question else 0,
+            },
             evaluations=evaluations(job),
             wall_s=0.01,
         )

@@ -77,20 +77,25 @@ def test_a_search_fills_the_study_and_says_how_it_went(database_url: str) -> Non
     summary = search(database_url, space(), 9, observer=recorder)
     assert (summary.study, summary.complete, summary.failed, summary.running) == ("s", 9, 0, 0)
     assert (summary.trainings, summary.trainings_reused) == (9, 0)
-    assert summary.evaluations == 9 * 8
+    assert summary.scored == 9 * 32
+    assert 9 <= summary.evaluations <= 9 * 32
+    assert list(summary.hypervolumes) == sorted(summary.hypervolumes)
+    assert (len(summary.hypervolumes), summary.hypervolumes[-1]) == (9, summary.hypervolume)
+    assert summary.sampler == "gp"
     assert summary.hypervolume > 0.0
     assert "9 trials" in summary.stopped
     assert recorder.started == recorder.epochs == list(range(9))
     progress = recorder.ended[-1][1]
     assert (progress.complete, progress.failed, progress.target) == (9, 0, 9)
-    assert progress.evaluations == 72
+    assert (progress.evaluations, progress.scored) == (summary.evaluations, 9 * 32)
     assert progress.hypervolume == summary.hypervolume
     assert progress.front_size > 0
     assert progress.best.keys() == space().objectives.keys()
     with StudyStore(database_url) as store:
         study = store.study("s")
         assert study.reference_point is not None
-        assert [one.trial for one in store.told_evaluations(study.id) if one.index == 0] == list(range(9))
+        told = [one.trial for one in store.told_evaluations(study.id)]
+        assert (told, set(told)) == (sorted(told), set(range(9)))
         for trial in store.trials(study.id):
             assert space().candidate(trial.assignment).model_dump(mode="json") == trial.candidate
 
@@ -106,7 +111,7 @@ def test_a_study_with_all_its_trials_is_left_as_it_is(sqlite_url: str) -> None:
     jobs = AnalyticJobs()
     again = search(sqlite_url, space(), 4, jobs=jobs)
     assert jobs.jobs == []
-    assert replace(again, wall_s=first.wall_s) == first
+    assert replace(again, wall_s=first.wall_s, scored=first.scored) == first
 
 
 def test_going_on_gives_what_one_run_gives(sqlite_url: str) -> None:
@@ -167,8 +172,14 @@ def spoil(**figures: float) -> Callable[[NetworkJob, NetworkResult], Outcome]:
     return change
 
 
-def drop_one(job: NetworkJob, result: NetworkResult) -> Outcome:
-    return replace(result, evaluations=result.evaluations[:-1]) if job.trial == 1 else result
+def drop_all(job: NetworkJob, result: NetworkResult) -> Outcome:
+    return replace(result, evaluations=()) if job.trial == 1 else result
+
+
+def answer_something_else(job: NetworkJob, result: NetworkResult) -> Outcome:
+    if job.trial == 1:
+        del result.evaluations[0].assignment["hardware.rows"]
+    return result
 
 
 def lose_a_metric(job: NetworkJob, result: NetworkResult) -> Outcome:
@@ -179,7 +190,7 @@ def lose_a_metric(job: NetworkJob, result: NetworkResult) -> Outcome:
 
 def nan_in_detail(job: NetworkJob, result: NetworkResult) -> Outcome:
     if job.trial == 1:
-        result.evaluations[2].detail["by_layer"] = [{"energy_uj": math.nan}]
+        result.evaluations[0].detail["by_layer"] = [{"energy_uj": math.nan}]
     return result
 
 
@@ -189,7 +200,8 @@ def nan_in_detail(job: NetworkJob, result: NetworkResult) -> Outcome:
         (spoil(energy_uj=math.nan), "energy_uj of evaluation 0 is nan"),
         (spoil(mean_timesteps=math.inf), "mean_timesteps of evaluation 0 is inf"),
         (lose_a_metric, "evaluation 0 has no edp_uj_us"),
-        (drop_one, "not those that were asked for"),
+        (drop_all, "there is no evaluation"),
+        (answer_something_else, "evaluation 0 is not one of the searched knobs"),
         (nan_in_detail, "NaN"),
     ],
 )
@@ -206,14 +218,36 @@ def test_a_result_that_is_none_fails_its_trial(
 
 
 def test_networks_are_trained_once(sqlite_url: str) -> None:
-    """Three networks in all: later trials score new inner points on the same ones."""
+    """Three networks in all: the search ends with them."""
     few = space("network.depth=1", "training.learning_rate=0.01")
-    summary = search(sqlite_url, few, 8)
-    assert (summary.trainings, summary.trainings_reused) == (3, 5)
+    jobs = AnalyticJobs()
+    summary = search(sqlite_url, few, 8, jobs=jobs)
+    assert (summary.complete, summary.trainings, summary.trainings_reused) == (3, 3, 0)
+    assert summary.stopped == "every network of the space has been tried"
     with StudyStore(sqlite_url) as store:
         table = store.evaluations(store.study("s").id)
     knobs = [parameter.path for parameter in few.parameters]
     assert not table.duplicated(subset=knobs).any()
+    again = search(sqlite_url, few, 8, jobs=jobs, study="another")
+    assert (again.trainings, again.trainings_reused) == (0, 3)
+
+
+def test_budgets_end_a_search_and_say_so(sqlite_url: str) -> None:
+    trained = search(sqlite_url, space("search.trainings=3"), 9, study="trained")
+    assert (trained.complete, trained.stopped) == (3, "3 networks are trained")
+    standing = search(sqlite_url, space("search.patience=2"), 60, study="patient")
+    assert standing.complete < 60
+    assert "has stood still for 2 networks" in standing.stopped
+    volumes = standing.hypervolumes
+    assert volumes[-1] <= volumes[-3] * 1.001 < volumes[-3] * 1.01
+    again = search(sqlite_url, space("search.patience=2"), 60, study="patient")
+    assert (again.complete, again.stopped) == (standing.complete, standing.stopped)
+    executor = SerialExecutor(run=AnalyticJobs(), load=nothing, gpus=2.0)
+    hours = space(f"search.gpu_hours={2 * 3.5 * 0.01 / 3600}")
+    spent = search(sqlite_url, hours, 9, study="spent", executor=executor)
+    assert (spent.complete, "GPU hours are used up" in spent.stopped) == (4, True)
+    with pytest.raises(InputError, match=r"search\.gpu_hours"):
+        search(sqlite_url, hours, 9, study="none")
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
@@ -318,7 +352,8 @@ def test_another_space_is_refused_with_the_difference(sqlite_url: str) -> None:
 
 def test_search_settings_may_change(sqlite_url: str) -> None:
     search(sqlite_url, space(), 2)
-    assert search(sqlite_url, space("search.inner=3", "search.sampler=random"), 4).evaluations == 22
+    summary = search(sqlite_url, space("search.inner=3", "search.sampler=random"), 4)
+    assert (summary.scored, summary.sampler) == (6, "random")
 
 
 def test_a_space_that_adds_is_taken_on_demand(sqlite_url: str) -> None:

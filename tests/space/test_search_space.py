@@ -266,7 +266,10 @@ class TestIdentity:
         assert space.as_dict()["search"] == {
             "sampler": "auto",
             "trials": 8,
-            "inner": 64,
+            "trainings": None,
+            "gpu_hours": None,
+            "patience": None,
+            "inner": 200_000,
             "seed": 0,
             "resources_per_training": {"workers": 1, "cpus": 1, "gpus": None},
         }
