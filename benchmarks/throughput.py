@@ -3,10 +3,11 @@
     python benchmarks/throughput.py [--trials 100] [--rounds 3] [--sampler random|tpe] [--json]
 
 Ours is the whole driver as a search runs it: scheduler, executor, lease, one transaction when a trial is
-asked for and one when it ends, its evaluation stored with metrics and detail; one inner point per trial, so
-that both store as many points. The peer is Optuna's own loop on its own database storage (``RDBStorage``,
-SQLite), in the same run on the same disk, with the same sampler: 12 parameters, 4 objectives. Rounds of both
-alternate, and the best one counts, since whatever else the machine does can only slow a round down.
+asked for and one when it ends, its evaluation stored with metrics and detail; the inner front of a network is
+one point, so that both store as many points. The peer is Optuna's own loop on its own database storage
+(``RDBStorage``, SQLite), in the same run on the same disk, with the same sampler: 12 parameters, 4
+objectives. Rounds of both alternate, and the best one counts, since whatever else the machine does can only
+slow a round down.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def aster_loop(folder: Path, trials: int, sampler: str) -> None:
     from aster_dse.search.driver import open_study, run_search
     from aster_dse.search.protocol import EpochReport, NetworkJob, NetworkResult
     from aster_dse.search.serial import SerialExecutor
-    from aster_dse.space import SearchSpace, assign
+    from aster_dse.space import SearchSpace
     from aster_dse.store import StudyStore
     from aster_dse.workload import Workload
 
@@ -109,16 +110,15 @@ def aster_loop(folder: Path, trials: int, sampler: str) -> None:
         job: NetworkJob, *, workload: Workload | None, on_epoch: Callable[[EpochReport], None] | None
     ) -> NetworkResult:
         del workload, on_epoch
-        evaluations = []
-        for inner in job.inner:
-            values = space.assignment(assign(job.candidate, inner)).values()
-            floats = [value for value in values if isinstance(value, float)]
-            integers = [value for value in values if isinstance(value, int) and not isinstance(value, bool)]
-            choices = [str(value) for value in values if isinstance(value, bool | str)]
-            figures = noop_objectives(floats, integers, choices)
-            metrics = {**dict.fromkeys(METRICS, 0.0), **dict(zip(space.objectives, figures, strict=True))}
-            evaluations.append(Evaluation(inner, metrics))
-        return NetworkResult(job.trial, job.candidate.training_key(), False, {}, tuple(evaluations), 0.0)
+        assignment = space.assignment(job.candidate)
+        values = assignment.values()
+        floats = [value for value in values if isinstance(value, float)]
+        integers = [value for value in values if isinstance(value, int) and not isinstance(value, bool)]
+        choices = [str(value) for value in values if isinstance(value, bool | str)]
+        figures = noop_objectives(floats, integers, choices)
+        metrics = {**dict.fromkeys(METRICS, 0.0), **dict(zip(space.objectives, figures, strict=True))}
+        point = Evaluation({p.path: assignment[p.path] for p in space.inner}, metrics)
+        return NetworkResult(job.trial, job.candidate.training_key(), False, {}, (point,), 0.0)
 
     def no_data(_: Any) -> Any:
         return None
