@@ -1,9 +1,10 @@
 """The inner level of a search: all that a trained network can do, with any policy on any accelerator.
 
-No figure can get better when any count of events grows, so a policy that is no more accurate than another and
-does nowhere less is left out before it meets an accelerator. What is left meets every accelerator of the
-space where those can be counted and there is time for it; otherwise accelerators are drawn evenly, then bred
-from the best ones.
+No figure gets better when any count of events grows, so a policy that is no more accurate than another and
+does nowhere less is left out before it meets an accelerator. (Under an area budget the copies of layers
+follow the counts: there this is an assumption.) What is left meets every accelerator of the space where those
+can be counted and there is time for it; otherwise accelerators are drawn evenly, then bred from the
+best ones.
 """
 
 from __future__ import annotations
