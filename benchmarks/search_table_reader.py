@@ -100,7 +100,7 @@ class Network:
     def look(self, epoch: int) -> tuple[Evaluation, ...]:
         """The front that a pause after an epoch shows."""
         policies, batch = self.looks[epoch]
-        return self._as_evaluations(self._front(policies, batch, question_of(self.space, count=4_096)))
+        return self._as_evaluations(self._front(policies, batch, question_of(self.space).while_training()))
 
     def score(self, assignment: Mapping[str, Any]) -> Evaluation | None:
         """One policy on one accelerator; None where the accelerator cannot exist."""

@@ -14,7 +14,7 @@ from typing import Any
 import ray
 from ray import exceptions
 
-from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, NetworkResult, Outcome
+from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, Outcome
 from aster_dse.search.serial import LoadWorkload, RunJob, failure
 from aster_dse.space import TrainingResources, WorkloadConfig
 from workers.parallel import ParallelJob
@@ -169,7 +169,7 @@ class RayExecutor:
             self._end(stream, _unstarted(attempt, error))
         else:
             attempt.item = None
-            if isinstance(item, NetworkResult | NetworkFailure):
+            if isinstance(item, Outcome):
                 self._end(stream, item)
             elif isinstance(item, Started):
                 attempt.worker = item

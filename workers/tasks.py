@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from aster_dse.network.memory import keep_freed_memory
-from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, NetworkResult, Outcome
+from aster_dse.search.protocol import EpochReport, NetworkJob, Outcome
 from aster_dse.search.serial import RunJob, execute, failure
 from aster_dse.workload import Workload
 
@@ -64,7 +64,7 @@ def stream_job(
     while True:
         item = items.get()
         yield item
-        if isinstance(item, NetworkResult | NetworkFailure):
+        if isinstance(item, Outcome):
             return
 
 

@@ -38,10 +38,11 @@ def conclude(
         print_json(_document(summary, points))
         return
     failed = f", {summary.failed} failed" if summary.failed else ""
+    paused = f", {summary.paused} stopped early" if summary.paused else ""
     running = f", {summary.running} to be resumed" if summary.running else ""
     print(
-        f"\n{study.name}: {summary.complete} trials complete{failed}{running}; {summary.trainings} networks "
-        f"trained, {summary.trainings_reused} found trained; {summary.scored:,} points scored "
+        f"\n{study.name}: {summary.complete} trials complete{failed}{paused}{running}; "
+        f"{summary.trainings} networks trained, {summary.trainings_reused} found trained; {summary.scored:,} points scored "
         f"({duration(summary.wall_s)}; ended: {summary.stopped})"
     )
     if len(summary.hypervolumes) > 1:
@@ -91,7 +92,7 @@ def _document(summary: SearchSummary, points: list[Point]) -> dict[str, Any]:
     facts = asdict(summary)
     return {
         "study": summary.study,
-        "trials": {name: facts.pop(name) for name in ("complete", "failed", "running")},
+        "trials": {name: facts.pop(name) for name in ("complete", "failed", "paused", "running")},
         **{name: value for name, value in facts.items() if name != "study"},
         "pareto": [point.as_dict() for point in points],
     }

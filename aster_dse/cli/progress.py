@@ -98,10 +98,14 @@ class _State:
 
 
 def _ended(outcome: Outcome) -> str:
-    from aster_dse.search.protocol import NetworkFailure
+    from aster_dse.search.protocol import NetworkFailure, NetworkPause
 
     if isinstance(outcome, NetworkFailure):
         return f"trial {outcome.trial} failed ({outcome.kind}): {outcome.reason}"
+    if isinstance(outcome, NetworkPause):
+        return (
+            f"trial {outcome.trial} paused after epoch {outcome.epoch}, accuracy {number(outcome.accuracy)}"
+        )
     accuracy = outcome.training.get("accuracy")
     work = "network found trained" if outcome.reused else f"trained in {duration(outcome.wall_s)}"
     return f"trial {outcome.trial} done: {work}, accuracy {number(accuracy)}"
@@ -112,6 +116,7 @@ def _facts(progress: Progress) -> str:
     parts = [f"best accuracy {best:.3f}"] if best is not None else []
     parts += [f"front {progress.front_size}", f"hypervolume {progress.hypervolume:.4g}"]
     parts += [f"{progress.scored:,} scored"]
+    parts += [f"{progress.paused} paused"] if progress.paused else []
     return ", ".join(parts + ([f"{progress.failed} failed"] if progress.failed else []))
 
 
@@ -136,7 +141,7 @@ class _Lines:
 
     def trial_ended(self, outcome: Outcome, progress: Progress) -> None:
         self._state.running.pop(outcome.trial, None)
-        self._state.done = progress.complete + progress.failed
+        self._state.done = progress.complete + progress.failed + progress.paused
         self._print(
             f"{_ended(outcome)} | {self._state.done} of {progress.target} trials, {_facts(progress)}",
             self._state.left(),
@@ -170,7 +175,7 @@ class _Bars:
 
     def trial_ended(self, outcome: Outcome, progress: Progress) -> None:
         self._state.running.pop(outcome.trial, None)
-        self._state.done = progress.complete + progress.failed
+        self._state.done = progress.complete + progress.failed + progress.paused
         if outcome.trial in self._tasks:
             self._bars.remove_task(self._tasks.pop(outcome.trial))
         self._known = _facts(progress)

@@ -69,7 +69,7 @@ def run(
     """
     target = space.search.trials
     counts = store.counts(study.id)
-    done = counts.complete + counts.failed
+    done = counts.complete + counts.failed + counts.paused
     begins = f"goes on from {done} trials" if counts.trials else "begins"
     say(f"study {study.name} {begins}, {target} in all; stored in {store.url}, networks in {artifacts}")
     with stdout_kept_clean(), drained_by_signals() as stopping:

@@ -127,7 +127,12 @@ def _identity(study: StudyRow) -> dict[str, Any]:
 
 def _progress(counts: StudyCounts) -> dict[str, Any]:
     return {
-        "trials": {"complete": counts.complete, "failed": counts.failed, "running": counts.running},
+        "trials": {
+            "complete": counts.complete,
+            "failed": counts.failed,
+            "paused": counts.paused,
+            "running": counts.running,
+        },
         "trainings": counts.trainings,
         "trainings_reused": counts.reused,
         "evaluations": counts.evaluations,
@@ -150,7 +155,7 @@ def _status(reader: StudyReader, study: StudyRow) -> dict[str, Any]:
     driver = _driver(reader, study)
     target = max(int(study.space["search"]["trials"]), counts.trials)
     pace = _seconds_per_trial(trials)
-    left = target - counts.complete - counts.failed
+    left = target - counts.complete - counts.failed - counts.paused
     return {
         **_identity(study),
         "driver": driver,
@@ -193,11 +198,11 @@ def _print_status(facts: dict[str, Any]) -> None:
         print(f"{facts['study']}: {left if trials['running'] else 'idle'}")
     else:
         print(f"{facts['study']}: driven by {driver['label']}, process {driver['pid']} on {driver['host']}")
-    done = trials["complete"] + trials["failed"]
+    done = trials["complete"] + trials["failed"] + trials["paused"]
     pace = facts["trials_per_hour"]
     lines = {
         "trials": f"{done} of {facts['target']} ended, {trials['failed']} of them failed, "
-        f"{trials['running']} running",
+        f"{trials['paused']} stopped early, {trials['running']} running",
         "trained": f"{facts['trainings']} networks, {facts['trainings_reused']} trials found theirs trained",
         "configurations": f"{number(facts['evaluations'])}, {number(facts['feasible'])} meet the constraints",
         "front": f"{facts['front_size']} configurations, hypervolume {number(facts['hypervolume'])}",

@@ -24,6 +24,7 @@ class State(StrEnum):
     """What ``--state`` takes."""
 
     RUNNING = "running"
+    PAUSED = "paused"
     COMPLETE = "complete"
     FAILED = "failed"
 
@@ -42,6 +43,7 @@ def trials(
         row = reader.study(study)
         found = reader.trials(row.id, state=None if state is None else TrialState(state.value))
         accuracies = {training.key: training.accuracy for training in reader.trainings(row.id)}
+        seen = {look.trial: look.accuracy for look in reader.looks(row.id)}
     found = found[-limit:] if limit is not None else found
     if json:
         print_json([_trial(study, trial, accuracies.get(trial.training_key)) for trial in found])
@@ -50,15 +52,17 @@ def trials(
     rows = table([*columns, "outcome"], right=["trial", *columns[2:]])
     for trial in found:
         accuracy = accuracies.get(trial.training_key) if trial.state == TrialState.COMPLETE else None
+        if trial.state == TrialState.PAUSED:
+            accuracy = seen.get(trial.number)
         rows.add_row(
             str(trial.number),
             str(trial.state),
             number(accuracy),
             number(trial.evaluations),
             number(trial.feasible),
-            duration(trial.wall_s) if trial.finished_at else "-",
+            duration(trial.wall_s) if trial.finished_at or trial.paused_epoch else "-",
             str(trial.attempts),
-            trial.failure_reason or ("network found trained" if trial.reused else ""),
+            _outcome(trial),
         )
     print_table(rows)
 
@@ -85,6 +89,12 @@ def show(
         _print_everything(facts)
 
 
+def _outcome(trial: TrialRow) -> str:
+    if trial.paused_epoch is not None:
+        return f"stopped early, after epoch {trial.paused_epoch} of {trial.candidate['training']['epochs']}"
+    return trial.failure_reason or ("network found trained" if trial.reused else "")
+
+
 def _trial(study: str, trial: TrialRow, accuracy: float | None) -> dict[str, Any]:
     return {
         "study": study,
@@ -92,6 +102,7 @@ def _trial(study: str, trial: TrialRow, accuracy: float | None) -> dict[str, Any
         "state": str(trial.state),
         "training_key": trial.training_key,
         "network_accuracy": accuracy,
+        "paused_epoch": trial.paused_epoch,
         "reused": trial.reused,
         "evaluations": trial.evaluations,
         "feasible": trial.feasible,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,7 @@ _POLICIES = 8_192
 """Policies tried on a trace; with more, continuous knobs are tried at fewer values."""
 _DESIGNS = 4_096
 """Accelerators that a network meets where they are drawn, not listed."""
+_PAIRS_WHILE_TRAINING = 4_096
 _ROUNDS = 6
 _SCOUTS = 8
 """Policies that judge the drawn accelerators before the best of them meet all."""
@@ -82,6 +83,12 @@ class InnerQuestion:
     count: int
     """Pairs of a policy and an accelerator to score at most, where there are more."""
     seed: int
+
+    def while_training(self) -> InnerQuestion:
+        """The question to a network that is still being trained: it may be less accurate than a bound asks
+        for, since it is so only for now, and fewer pairs do."""
+        lasting = [text for text in self.constraints if parse_constraint(text).metric != "accuracy"]
+        return replace(self, constraints=tuple(lasting), count=min(self.count, _PAIRS_WHILE_TRAINING))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from aster_dse.pareto.boxes import BoxDecomposition
 from aster_dse.pareto.dominance import as_points
-from aster_dse.pareto.hypervolume import as_reference
+from aster_dse.pareto.hypervolume import as_reference, hypervolume
 
 __all__ = ["Front"]
 
@@ -67,6 +67,11 @@ class Front:
     def gains(self, points: ArrayLike) -> NDArray[np.float64]:
         """By how much each of ``points`` ``[n, m]`` alone would grow the hypervolume; nothing is inserted."""
         return self._boxes.gains(self._finite(points))
+
+    def gain_together(self, points: ArrayLike) -> float:
+        """By how much all of ``points`` ``[n, m]`` would grow the hypervolume; nothing is inserted."""
+        union = np.concatenate([self.points, self._finite(points)])
+        return max(hypervolume(union, self.reference) - self.hypervolume, 0.0)
 
     def _finite(self, points: ArrayLike) -> Points:
         array = as_points(points, len(self.reference))

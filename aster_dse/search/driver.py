@@ -6,13 +6,13 @@ import math
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from aster_dse.errors import InputError
 from aster_dse.evaluation.inner import InnerQuestion, check_designs
-from aster_dse.search.history import past_trials
+from aster_dse.search.history import past_looks, past_trials
 from aster_dse.search.journal import Journal
 from aster_dse.search.outcomes import keep_file, problem_of, refused
 from aster_dse.search.protocol import (
@@ -20,6 +20,7 @@ from aster_dse.search.protocol import (
     Executor,
     NetworkFailure,
     NetworkJob,
+    NetworkPause,
     NetworkResult,
     Outcome,
 )
@@ -43,6 +44,8 @@ class Progress:
 
     complete: int
     failed: int
+    paused: int
+    """Stopped early, by now."""
     target: int
     """Trials that the study shall have."""
     evaluations: int
@@ -62,7 +65,9 @@ class Observer(Protocol):
 
     def epoch(self, report: EpochReport) -> None: ...
 
-    def trial_ended(self, outcome: Outcome, progress: Progress) -> None: ...
+    def trial_ended(self, outcome: Outcome, progress: Progress) -> None:
+        """A trial ended, or paused."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,8 @@ class SearchSummary:
     study: str
     complete: int
     failed: int
+    paused: int
+    """Stopped early."""
     running: int
     trainings: int
     """Trials whose network was trained for them."""
@@ -116,7 +123,7 @@ def run_search(
         space: what the study searches.
         executor: runs the jobs.
         artifacts: folder of the trained networks' files.
-        trials: complete and failed ones that the study shall have in total.
+        trials: complete, failed and paused ones that the study shall have in total.
         timeout_s: seconds after which no further trial is begun; those that run are waited for.
         observer: is told of what happens.
         stop: once set, no further trial is begun; those that run are waited for.
@@ -139,6 +146,7 @@ def run_search(
         study=study.name,
         complete=counts.complete,
         failed=counts.failed,
+        paused=counts.paused,
         running=counts.running,
         trainings=counts.complete - counts.reused,
         trainings_reused=counts.reused,
@@ -185,7 +193,7 @@ class _Driver:
             store.set_reference_point(study.id, reference)
         self._scheduler = Scheduler(space, seed=study.seed, sampler=space.search.sampler, reference=reference)
         past = past_trials(store, study.id, space)
-        self._scheduler.replay(past)
+        self._scheduler.replay(past, past_looks(store, study.id))
         self._orphans = deque(trial.number for trial in past if trial.running)
         counts = store.counts(study.id)
         self._complete = counts.complete
@@ -211,8 +219,9 @@ class _Driver:
 
     def drive(self, deadline: float, timeout_s: float | None, stop: threading.Event) -> str:
         """Run trials until there is a reason to stop; the reason."""
-        stopped = ""
         while True:
+            # Asked anew after every outcome: a look at one training may let another one go on.
+            stopped = ""
             while not stopped and len(self._in_flight) < max(self._executor.slots, 1):
                 stopped = self._reason(deadline, timeout_s, stop) or self._begin()
             if not self._in_flight:
@@ -229,9 +238,10 @@ class _Driver:
         if time.monotonic() >= deadline:
             return f"the {timeout_s:g} s allowed are over"
         settings = self._space.search
-        trained = self._complete - self._reused + self._failed
+        trained = self._complete - self._reused + self._failed + self._scheduler.paused
         if settings.trainings is not None and trained + len(self._in_flight) >= settings.trainings:
-            return "" if self._orphans else f"{settings.trainings} networks are trained"
+            begun = bool(self._orphans) or self._scheduler.promoted() is not None
+            return "" if begun else f"{settings.trainings} networks are trained"
         if settings.gpu_hours is not None and self._gpu_hours >= settings.gpu_hours:
             return f"the {settings.gpu_hours:g} GPU hours are used up"
         if settings.patience is not None and self._scheduler.stale >= settings.patience:
@@ -251,7 +261,13 @@ class _Driver:
             self._store.requeue(self._study.id, number)
             self._submit(number, self._scheduler.running(number))
             return ""
-        if self._complete + self._failed + len(self._in_flight) >= self._target:
+        promoted = self._scheduler.promoted()
+        if promoted is not None:
+            self._store.continue_trial(self._study.id, promoted)
+            self._submit(promoted, self._scheduler.go_on(promoted))
+            return ""
+        begun = self._complete + self._failed + self._scheduler.paused + len(self._in_flight)
+        if begun >= self._target:
             return f"the study has its {self._target} trials"
         number = self._scheduler.next_number
         proposal = self._scheduler.ask(number)
@@ -269,14 +285,17 @@ class _Driver:
         return ""
 
     def _submit(self, number: int, proposal: Proposal) -> None:
+        candidate = self._space.candidate(proposal.assignment)
         job = NetworkJob(
             study=self._study.name,
             trial=number,
-            candidate=self._space.candidate(proposal.assignment),
+            candidate=candidate,
             inner=(),
             constraints=tuple(str(bound) for bound in self._space.constraints),
             artifacts=str(self._artifacts),
             question=self._question(proposal.seed),
+            pause_at=self._scheduler.pause_at(number),
+            files=self._checkpoint(number, candidate),
         )
         self._executor.submit(job)
         self._in_flight.add(number)
@@ -294,16 +313,33 @@ class _Driver:
             seed=seed,
         )
 
+    def _checkpoint(self, number: int, candidate: Candidate) -> dict[str, bytes]:
+        """Where a training that paused stands: the worker that goes on may not see this disk."""
+        if not self._scheduler.looked_at(number):
+            return {}
+        from aster_dse.training.checkpoint import EPOCH_FILE
+
+        path = self._artifacts / candidate.training_key() / EPOCH_FILE
+        return {EPOCH_FILE: path.read_bytes()} if path.is_file() else {}
+
     def _end(self, outcome: Outcome) -> None:
-        if isinstance(outcome, NetworkResult):
+        if not isinstance(outcome, NetworkFailure):
             problem = problem_of(outcome, self._space)
-            outcome = refused(outcome, problem) if problem else self._finish(outcome)
+            if problem:
+                outcome = refused(outcome, problem)
+            elif isinstance(outcome, NetworkResult):
+                outcome = self._finish(outcome)
+            else:
+                outcome = self._pause(outcome)
         if isinstance(outcome, NetworkFailure):
             self._store.fail_trial(self._study.id, outcome)
             self._scheduler.tell_failure(outcome.trial)
             self._failed += 1
             self._failed_here += 1
             self._last_reason = outcome.reason
+        elif isinstance(outcome, NetworkPause):
+            self._gpu_hours += self._executor.gpus * outcome.wall_s / 3600.0
+            self._scored += outcome.scored
         else:
             self._complete += 1
             self._reused += outcome.reused
@@ -312,9 +348,24 @@ class _Driver:
         if self._observer is not None:
             self._observer.trial_ended(outcome, self._progress())
 
+    def _pause(self, pause: NetworkPause) -> Outcome:
+        for name, content in pause.files.items():
+            keep_file(self._artifacts / pause.training_key, name, content)
+        kept = tuple(pause.evaluations[index] for index in self._scheduler.keep(pause.evaluations))
+        try:
+            self._store.pause_trial(self._study.id, replace(pause, evaluations=kept))
+        except ValueError as error:
+            return refused(pause, " ".join(str(error).split()))
+        self._scheduler.pause(pause.trial, pause.epoch, kept)
+        return pause
+
     def _finish(self, result: NetworkResult) -> Outcome:
         for name, content in result.files.items():
             keep_file(self._artifacts / result.training_key, name, content)
+        if self._scheduler.looked_at(result.trial):
+            from aster_dse.training.checkpoint import EPOCH_FILE
+
+            (self._artifacts / result.training_key / EPOCH_FILE).unlink(missing_ok=True)
         told = self._scheduler.choose(result.evaluations)
         try:
             self._store.finish_trial(self._study.id, result, told)
@@ -328,6 +379,7 @@ class _Driver:
         return Progress(
             complete=self._complete,
             failed=self._failed,
+            paused=self._scheduler.paused,
             target=self._target,
             evaluations=self._scheduler.evaluations,
             scored=self._scored,

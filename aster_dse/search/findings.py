@@ -40,7 +40,9 @@ class Findings:
         """Best feasible value of each objective; empty while nothing is feasible."""
         self._objectives = dict(objectives)
         self._signs = np.array([-1.0 if goal == "max" else 1.0 for goal in objectives.values()])
-        self._front = Front(self._signs * np.array(list(self.reference.values())))
+        self.corner = self._signs * np.array(list(self.reference.values()))
+        """The reference point, less is better."""
+        self._front = Front(self.corner)
         self._inserted: list[FrontPoint] = []
 
     @property
@@ -59,7 +61,7 @@ class Findings:
         Up to ``count`` feasible ones that gain most hypervolume together; where none gains any, the one that
         comes nearest to it by itself. As long as nothing is feasible, the least infeasible.
         """
-        points = self._minimised(evaluations)
+        points = self.minimised(evaluations)
         feasible = [index for index, evaluation in enumerate(evaluations) if evaluation.feasible]
         if not feasible:
             return (min(range(len(evaluations)), key=lambda index: (evaluations[index].violation, index)),)
@@ -69,9 +71,17 @@ class Findings:
             return (feasible[int(np.argmax(spare))],)
         return tuple(feasible[place] for place in chosen.tolist())
 
+    def worth_keeping(self, evaluations: Sequence[Evaluation], count: int) -> tuple[int, ...]:
+        """Which feasible evaluations of a network show best what it can do: those that make up most of its
+        hypervolume, whatever others found."""
+        feasible = [index for index, evaluation in enumerate(evaluations) if evaluation.feasible]
+        points = self.minimised([evaluations[index] for index in feasible])
+        chosen, _ = greedy_gain_subset(points, np.empty((0, len(self._signs))), self._front.reference, count)
+        return tuple(feasible[place] for place in chosen.tolist())
+
     def add(self, trial: int, evaluations: Sequence[Evaluation]) -> None:
         """Take in all evaluations of a trial."""
-        points = self._minimised(evaluations)
+        points = self.minimised(evaluations)
         for index, (point, evaluation) in enumerate(zip(points, evaluations, strict=True)):
             if evaluation.feasible:
                 self._insert(point, FrontPoint(trial, index, evaluation.assignment, evaluation.metrics))
@@ -86,6 +96,7 @@ class Findings:
             self._front.insert(point)
             self._inserted.append(found)
 
-    def _minimised(self, evaluations: Sequence[Evaluation]) -> NDArray[np.float64]:
+    def minimised(self, evaluations: Sequence[Evaluation]) -> NDArray[np.float64]:
+        """Their objectives ``[n, m]``; the sign of one that is maximised is turned."""
         rows = [[evaluation.metrics[name] for name in self._objectives] for evaluation in evaluations]
-        return self._signs * np.array(rows, dtype=np.float64)
+        return self._signs * np.array(rows, dtype=np.float64).reshape(-1, len(self._signs))

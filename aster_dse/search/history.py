@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from aster_dse.evaluation import METRICS, Evaluation
-from aster_dse.search.scheduler import PastTrial
+from aster_dse.search.scheduler import PastLook, PastTrial
 from aster_dse.space import Choice, Parameter, Range, SearchSpace
 
 if TYPE_CHECKING:
     from aster_dse.search.journal import Journal
     from aster_dse.store.rows import TrialRow
 
-__all__ = ["past_trials"]
+__all__ = ["past_looks", "past_trials"]
 
 
 def past_trials(journal: Journal, study_id: int, space: SearchSpace) -> list[PastTrial]:
@@ -36,8 +36,20 @@ def past_trials(journal: Journal, study_id: int, space: SearchSpace) -> list[Pas
         )
     for number, row in rows.items():
         if number not in found:
-            past.append(PastTrial(number, assigned[number], running=row.state == "running"))
+            past.append(
+                PastTrial(
+                    number,
+                    assigned[number],
+                    running=row.state == "running",
+                    paused=row.state == "paused",
+                )
+            )
     return past
+
+
+def past_looks(journal: Journal, study_id: int) -> list[PastLook]:
+    """What was seen of networks before their trainings were over, in the order of seeing."""
+    return [PastLook(look.trial, look.epoch, look.evaluations) for look in journal.looks(study_id)]
 
 
 def _assignment(row: TrialRow, space: SearchSpace) -> dict[str, Any]:

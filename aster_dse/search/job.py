@@ -7,7 +7,7 @@ and ``epoch.safetensors`` while it trains. A job that is run again finds what is
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,10 +23,18 @@ from aster_dse.evaluation.evaluate import evaluate
 from aster_dse.evaluation.inner import search_inner
 from aster_dse.evaluation.interval import wilson_interval
 from aster_dse.policy import exits, skipped_blocks
-from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, NetworkResult, Outcome
+from aster_dse.search.outcomes import keep_file
+from aster_dse.search.protocol import (
+    EpochReport,
+    NetworkFailure,
+    NetworkJob,
+    NetworkPause,
+    NetworkResult,
+    Outcome,
+)
 from aster_dse.space import Candidate, parse_constraint
 from aster_dse.training import EpochRow, TrainedNetwork, TrainingDiverged, load_trained, predict_logits, train
-from aster_dse.training.checkpoint import NETWORK_FILE
+from aster_dse.training.checkpoint import EPOCH_FILE, NETWORK_FILE
 from aster_dse.training.group import Group
 from aster_dse.training.trained import Feed, torch_threads
 from aster_dse.workload import Workload, load_workload
@@ -54,7 +62,8 @@ def run_job(
             calls :func:`join_training`.
 
     Returns:
-        A result, or a failure of kind ``diverged`` or ``input`` with its reason. Other errors are raised.
+        A result; a pause, where the job asks for one before the training's end; or a failure of kind
+        ``diverged`` or ``input`` with its reason. Other errors are raised.
     """
     started = time.perf_counter()
     key = job.candidate.training_key()
@@ -65,7 +74,10 @@ def run_job(
         # Two trials may want one network at once: the second waits and finds it. The lock ends with its
         # holder, however that ends.
         with FileLock(folder / "lock"):
+            _lay_down(job.files, folder)
             trained, reused = _trained(job, workload, folder, on_epoch, device, threads, group)
+            if trained.epochs < job.candidate.training.epochs:
+                return _pause(job, trained, workload, folder, started, threads)
             trace = _trace(trained, workload, folder, threads)
         summary = _summary(trained, trace)
         if job.question is None:
@@ -97,6 +109,38 @@ def join_training(job: NetworkJob, *, workload: Workload, device: str, threads: 
         _trained(job, workload, Path(job.artifacts), None, device, threads, group)
 
 
+def _lay_down(files: Mapping[str, bytes], folder: Path) -> None:
+    """Put a checkpoint where a training looks for it, unless there is one: a killed attempt's is newer."""
+    if not (folder / NETWORK_FILE).exists():
+        for name, content in files.items():
+            if not (folder / name).exists():
+                keep_file(folder, name, content)
+
+
+def _pause(
+    job: NetworkJob,
+    trained: TrainedNetwork,
+    workload: Workload,
+    folder: Path,
+    started: float,
+    threads: int,
+) -> NetworkPause:
+    if job.question is None:
+        raise ValueError("a job that pauses needs a question")
+    trace = record_trace(trained, workload, threads=threads)
+    answer = search_inner(trace, job.candidate, job.question.while_training())
+    return NetworkPause(
+        trial=job.trial,
+        training_key=job.candidate.training_key(),
+        epoch=trained.epochs,
+        accuracy=trained.accuracy,
+        evaluations=answer.evaluations,
+        scored=answer.scored,
+        wall_s=time.perf_counter() - started,
+        files={EPOCH_FILE: (folder / EPOCH_FILE).read_bytes()},
+    )
+
+
 def _trained(
     job: NetworkJob,
     workload: Workload,
@@ -124,6 +168,7 @@ def _trained(
         device=device,
         threads=threads,
         group=group,
+        until=job.pause_at,
     )
     return trained, trained_here == 0
 

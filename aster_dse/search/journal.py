@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import pandas as pd
 
-    from aster_dse.search.protocol import NetworkFailure, NetworkResult
+    from aster_dse.search.protocol import NetworkFailure, NetworkPause, NetworkResult
     from aster_dse.store.lease import Lease
-    from aster_dse.store.rows import Artifact, StudyCounts, StudyRow, TrialRow
+    from aster_dse.store.rows import Artifact, LookRow, StudyCounts, StudyRow, TrialRow
 
 __all__ = ["Journal"]
 
@@ -50,6 +50,10 @@ class Journal(Protocol):
         """The trials of a study by number."""
         ...
 
+    def looks(self, study_id: int) -> list[LookRow]:
+        """What was seen of networks before their trainings were over, in the order of seeing."""
+        ...
+
     def evaluations(self, study_id: int, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """The evaluations of a study in the order they were stored."""
         ...
@@ -72,6 +76,10 @@ class Journal(Protocol):
         *,
         artifacts: Sequence[Artifact] = (),
     ) -> bool: ...
+
+    def pause_trial(self, study_id: int, pause: NetworkPause) -> bool: ...
+
+    def continue_trial(self, study_id: int, number: int) -> int: ...
 
     def fail_trial(self, study_id: int, failure: NetworkFailure) -> bool: ...
 

@@ -11,13 +11,13 @@ from typing import Any
 
 from aster_dse.errors import AsterError
 from aster_dse.evaluation import METRICS
-from aster_dse.search.protocol import NetworkFailure, NetworkResult
+from aster_dse.search.protocol import NetworkFailure, NetworkPause, NetworkResult
 from aster_dse.space import SearchSpace
 
 __all__ = ["keep_file", "problem_of", "refused"]
 
 
-def problem_of(result: NetworkResult, space: SearchSpace) -> str:
+def problem_of(result: NetworkResult | NetworkPause, space: SearchSpace) -> str:
     """Why a result is no answer to what was asked; empty where it is one."""
     if not result.evaluations:
         return "there is no evaluation"
@@ -35,7 +35,7 @@ def problem_of(result: NetworkResult, space: SearchSpace) -> str:
     return ""
 
 
-def refused(result: NetworkResult, reason: str) -> NetworkFailure:
+def refused(result: NetworkResult | NetworkPause, reason: str) -> NetworkFailure:
     """The failure that a result amounts to."""
     return NetworkFailure(
         trial=result.trial,

@@ -17,6 +17,7 @@ __all__ = [
     "Executor",
     "NetworkFailure",
     "NetworkJob",
+    "NetworkPause",
     "NetworkResult",
     "Outcome",
 ]
@@ -36,6 +37,10 @@ class NetworkJob:
     """Folder in which the trained network's files lie or will lie, by training key."""
     question: InnerQuestion | None = None
     """What to search the network's inner front for."""
+    pause_at: int | None = None
+    """Epoch after which to pause the training; None trains to the end."""
+    files: dict[str, bytes] = field(default_factory=dict)
+    """Name to content of the checkpoint to go on from, where the worker may not see the driver's disk."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,27 @@ class NetworkResult:
 
 
 @dataclass(frozen=True)
+class NetworkPause:
+    """A training that paused where it was told to; the trial goes on later, or never."""
+
+    trial: int
+    training_key: str
+    epoch: int
+    accuracy: float
+    """Validation, full T, after that epoch."""
+    evaluations: tuple[Evaluation, ...]
+    """The network's inner front then, without regard to bounds on its accuracy."""
+    scored: int
+    """Pairs of a policy and an accelerator that were scored to find it."""
+    wall_s: float
+    node: str = ""
+    attempt: int = 1
+    peak_memory_mib: float = 0.0
+    files: dict[str, bytes] = field(default_factory=dict)
+    """Name to content of the checkpoint."""
+
+
+@dataclass(frozen=True)
 class NetworkFailure:
     """A failed trial, with its reason.
 
@@ -79,7 +105,7 @@ class NetworkFailure:
     attempt: int = 1
 
 
-Outcome = NetworkResult | NetworkFailure
+Outcome = NetworkResult | NetworkPause | NetworkFailure
 
 
 @dataclass(frozen=True)
@@ -109,7 +135,7 @@ class Executor(Protocol):
     def submit(self, job: NetworkJob) -> None: ...
 
     def wait(self, on_epoch: Callable[[EpochReport], None] | None = None) -> Outcome:
-        """Block until one submitted job has ended, in order of completion, and return its outcome.
+        """Block until one submitted job has ended or paused, in order of completion, and return its outcome.
 
         Reports of running trainings are passed to ``on_epoch`` as they arrive. Raises RuntimeError when
         nothing was submitted.

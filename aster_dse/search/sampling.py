@@ -78,7 +78,7 @@ class NetworkSampler:
         """What proposes the next network; ``auto`` is resolved."""
         if self._sampler != "auto":
             return self._sampler
-        if len(self._model) < _GP_LIMIT:
+        if self._model.ends < _GP_LIMIT:
             return "gp"
         return "tpe" if len(self._told) < _TPE_LIMIT else "nsga3"
 
@@ -110,6 +110,13 @@ class NetworkSampler:
         if self._sampler in ("auto", "tpe", "nsga3"):
             self._study.add_trials(points)
 
+    def learn_early(
+        self, assignment: Mapping[str, Any], evaluations: Sequence[Evaluation], rung: int
+    ) -> None:
+        """Add what was seen of a network when its training paused at a rung; only the model of networks can
+        make use of it."""
+        self._model.learn_early(assignment, evaluations, rung)
+
     def propose(
         self,
         number: int,
@@ -125,7 +132,8 @@ class NetworkSampler:
         kind = self.kind
         if not self._space.outer:
             return [{}]
-        if kind == "sobol" or (kind != "random" and len(self._model) < _STARTUP):
+        known = len(self._model) >= _STARTUP and self._model.ends
+        if kind == "sobol" or (kind != "random" and not known):
             return [self._filling_point(number)]
         if kind == "gp":
             rng = np.random.default_rng(seed_of(self._seed, 6, number))

@@ -11,11 +11,12 @@ import numpy as np
 
 from aster_dse.evaluation import Evaluation
 from aster_dse.search.findings import Findings, FrontPoint
+from aster_dse.search.halving import Halving
 from aster_dse.search.sampling import NetworkSampler
 from aster_dse.search.seeds import seed_of
 from aster_dse.space import SearchSpace
 
-__all__ = ["PastTrial", "Proposal", "Scheduler"]
+__all__ = ["PastLook", "PastTrial", "Proposal", "Scheduler"]
 
 _REDRAWS = 64
 _LISTED = 4_096
@@ -24,6 +25,10 @@ _GROWTH = 1e-3
 """Relative growth of the hypervolume that counts as one."""
 _TOLD = 8
 """Points of a network that a sampler of single points learns from."""
+_ENDS = 3
+"""The first networks, which are all trained to the end, so that it is known what a pause leads to."""
+_KEPT = 16
+"""Points that are kept of a network whose training pauses."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,17 @@ class PastTrial:
     evaluations: tuple[Evaluation, ...] = ()
     """Empty where the trial failed."""
     told: tuple[int, ...] = ()
+    paused: bool = False
+    """True where its training was stopped early."""
+
+
+@dataclass(frozen=True)
+class PastLook:
+    """What was seen of a network when its training paused."""
+
+    number: int
+    epoch: int
+    evaluations: tuple[Evaluation, ...]
 
 
 class Scheduler:
@@ -75,6 +91,16 @@ class Scheduler:
         self._grown = 0.0
         self._stale = 0
         self._everything = self._listed()
+        settings = space.search
+        self._halving = (
+            None
+            if settings.early_stopping is None
+            else Halving(settings.early_stopping, settings.first_look, self._findings.corner)
+        )
+        self._paused: dict[int, int] = {}
+        """Trial to the rung where it is paused."""
+        self._epochs: dict[int, int] = {}
+        """Trial to the epoch of its last look."""
 
     # --- asking and telling
 
@@ -101,6 +127,78 @@ class Scheduler:
         """What a trial that is running has to do."""
         return self._running[number]
 
+    # --- stopping early
+
+    def pause_at(self, number: int) -> int | None:
+        """Epoch after which the training of a running trial is looked at; None: it runs to its end."""
+        rung = self._rung(number)
+        return None if rung is None else rung[1]
+
+    def keep(self, evaluations: Sequence[Evaluation]) -> tuple[int, ...]:
+        """Which evaluations of a network that pauses are remembered, and told to :meth:`pause`."""
+        return self._findings.worth_keeping(evaluations, _KEPT)
+
+    def pause(self, number: int, epoch: int, evaluations: Sequence[Evaluation]) -> None:
+        """The training of a trial paused after ``epoch``, with what :meth:`keep` kept of its front."""
+        assignment = self._running.pop(number).assignment
+        self._look(number, assignment, epoch, evaluations, paused=True)
+
+    def promoted(self) -> int | None:
+        """A paused trial that is to be trained on."""
+        if self._halving is None:
+            return None
+        first = min((number for number in self._paused if number < _ENDS), default=None)
+        if first is not None:
+            return first
+        found = self._halving.next()
+        return None if found is None else found[0]
+
+    def go_on(self, number: int) -> Proposal:
+        """A paused trial is trained on."""
+        rung = self._paused.pop(number)
+        if self._halving is not None:
+            self._halving.go_on(number, rung)
+        proposal = Proposal(self._assignments[number], self._inner_seed(number))
+        self._running[number] = proposal
+        return proposal
+
+    def looked_at(self, number: int) -> bool:
+        """Whether the training of a trial ever paused."""
+        return number in self._epochs
+
+    @property
+    def paused(self) -> int:
+        """Trials that are stopped early, by now."""
+        return len(self._paused)
+
+    def _rung(self, number: int) -> tuple[int, int] | None:
+        """The next rung of a trial and its epoch."""
+        if self._halving is None:
+            return None
+        epochs = self._space.candidate(self._assignments[number]).training.epochs
+        last = self._epochs.get(number, 0)
+        return next(((r, e) for r, e in self._halving.rungs(epochs).items() if e > last), None)
+
+    def _look(
+        self,
+        number: int,
+        assignment: Mapping[str, Any],
+        epoch: int,
+        evaluations: Sequence[Evaluation],
+        *,
+        paused: bool,
+    ) -> None:
+        rung = self._rung(number)
+        self._epochs[number] = epoch
+        if self._halving is None or rung is None:
+            return
+        self._halving.reach(number, rung[0], self._findings.minimised(evaluations))
+        self._sampler.learn_early(assignment, evaluations, rung[0])
+        if paused:
+            self._paused[number] = rung[0]
+        else:
+            self._halving.go_on(number, rung[0])
+
     def choose(self, evaluations: Sequence[Evaluation]) -> tuple[int, ...]:
         """Which points of a network's front a sampler of single points should learn from.
 
@@ -118,8 +216,13 @@ class Scheduler:
         """A trial failed: its network is not proposed again, and nothing is learnt from it."""
         del self._running[number]
 
-    def replay(self, trials: Sequence[PastTrial]) -> None:
-        """Come to the state of a scheduler that lived through this, in this order of outcomes."""
+    def replay(self, trials: Sequence[PastTrial], looks: Sequence[PastLook] = ()) -> None:
+        """Come to the state of a scheduler that lived through this.
+
+        Args:
+            trials: in the order of their outcomes.
+            looks: in the order of seeing.
+        """
         if self._assignments:
             raise ValueError("only a new scheduler replays")
         for trial in trials:
@@ -130,6 +233,16 @@ class Scheduler:
                 self._absorb(trial.number, trial.assignment, trial.evaluations, trial.told)
             elif trial.running:
                 self._running[trial.number] = Proposal(trial.assignment, self._inner_seed(trial.number))
+        paused = {trial.number for trial in trials if trial.paused}
+        last = {look.number: index for index, look in enumerate(looks)}
+        for index, look in enumerate(looks):
+            self._look(
+                look.number,
+                self._assignments[look.number],
+                look.epoch,
+                look.evaluations,
+                paused=look.number in paused and last[look.number] == index,
+            )
 
     # --- what came of it
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from aster_dse.errors import AsterError
-from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, NetworkResult, Outcome
+from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, Outcome
 from aster_dse.space import WorkloadConfig
 from aster_dse.workload import Workload
 
@@ -59,7 +59,7 @@ def execute(
     """Run one job here; whatever goes wrong in it comes back as a failure, with where it ran."""
     try:
         outcome = run(job, workload=workload, on_epoch=on_epoch)
-        if not isinstance(outcome, NetworkResult | NetworkFailure):
+        if not isinstance(outcome, Outcome):
             raise TypeError(f"the job returned {type(outcome).__name__}, not a result or a failure")
     except Exception as error:
         return failure(job, error, attempt=attempt)

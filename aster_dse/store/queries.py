@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, and_, func, select
 
 from aster_dse.evaluation.result import Evaluation
 from aster_dse.space import METRICS
 from aster_dse.store.encoding import load_json, unpack_json
-from aster_dse.store.rows import EvaluationRow, StudyCounts, StudyRow, TrialRow, TrialState
+from aster_dse.store.rows import EvaluationRow, LookRow, StudyCounts, StudyRow, TrialRow, TrialState
 from aster_dse.store.tables import (
     attempts,
     constraints,
     evaluation_details,
     evaluations,
+    looks,
     objectives,
     studies,
     trials,
@@ -24,9 +25,11 @@ from aster_dse.store.tables import (
 __all__ = [
     "EVALUATION",
     "evaluation_of",
+    "in_state",
     "metrics_of",
     "read_counts",
     "read_last",
+    "read_looks",
     "read_studies",
     "read_trials",
 ]
@@ -118,10 +121,11 @@ def _reference_point(goals: Iterable[Row[Any]]) -> dict[str, float] | None:
 
 def read_counts(connection: Connection, study_id: int | None = None) -> dict[int, StudyCounts]:
     """Counts by study id; studies without a trial are missing."""
-    complete = trials.c.state == TrialState.COMPLETE
+    complete = in_state(TrialState.COMPLETE)
     by_trial = select(
         trials.c.study_id,
-        func.count().filter(trials.c.state == TrialState.RUNNING).label("running"),
+        func.count().filter(in_state(TrialState.RUNNING)).label("running"),
+        func.count().filter(in_state(TrialState.PAUSED)).label("paused"),
         func.count().filter(complete).label("complete"),
         func.count().filter(trials.c.state == TrialState.FAILED).label("failed"),
         func.sum(trials.c.evaluations).label("evaluations"),
@@ -136,6 +140,7 @@ def read_counts(connection: Connection, study_id: int | None = None) -> dict[int
     return {
         row.study_id: StudyCounts(
             running=row.running,
+            paused=row.paused,
             complete=row.complete,
             failed=row.failed,
             evaluations=int(row.evaluations),
@@ -146,6 +151,31 @@ def read_counts(connection: Connection, study_id: int | None = None) -> dict[int
         )
         for row in connection.execute(by_trial)
     }
+
+
+def in_state(state: TrialState) -> ColumnElement[bool]:
+    """Whether a trial is in a state: a paused one is a running one that has the epoch where it stands."""
+    if state == TrialState.PAUSED:
+        return trials.c.paused_epoch.is_not(None)
+    return and_(trials.c.state == state, trials.c.paused_epoch.is_(None))
+
+
+def read_looks(connection: Connection, study_id: int) -> list[LookRow]:
+    rows = connection.execute(
+        select(trials.c.number, looks.c.epoch, looks.c.accuracy, looks.c.packed)
+        .join(trials, trials.c.id == looks.c.trial_id)
+        .where(looks.c.study_id == study_id)
+        .order_by(looks.c.look_order)
+    )
+    return [
+        LookRow(
+            trial=row.number,
+            epoch=row.epoch,
+            accuracy=row.accuracy,
+            evaluations=tuple(Evaluation(**kept) for kept in unpack_json(row.packed)["evaluations"]),
+        )
+        for row in rows
+    ]
 
 
 def read_last(connection: Connection, column: Column[Any]) -> dict[int, int]:
@@ -180,13 +210,13 @@ def read_trials(
     if number is not None:
         statement = statement.where(trials.c.number == number)
     if state is not None:
-        statement = statement.where(trials.c.state == state)
+        statement = statement.where(in_state(state))
     return [
         TrialRow(
             id=row.id,
             study_id=row.study_id,
             number=row.number,
-            state=TrialState(row.state),
+            state=TrialState.PAUSED if row.paused_epoch is not None else TrialState(row.state),
             assignment=load_json(row.assignment),
             candidate=load_json(row.candidate),
             training_key=row.training_key,
@@ -202,6 +232,7 @@ def read_trials(
             feasible=row.feasible,
             failure_kind=row.kind,
             failure_reason=row.reason,
+            paused_epoch=row.paused_epoch,
         )
         for row in connection.execute(statement)
     ]

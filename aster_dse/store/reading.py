@@ -19,6 +19,7 @@ from aster_dse.store.queries import (
     metrics_of,
     read_counts,
     read_last,
+    read_looks,
     read_studies,
     read_trials,
 )
@@ -27,6 +28,7 @@ from aster_dse.store.rows import (
     AttemptRow,
     EvaluationRow,
     LeaseHolder,
+    LookRow,
     StudyCounts,
     StudyRow,
     StudySummary,
@@ -180,6 +182,11 @@ class StudyQueries:
             )
             for row in rows
         ]
+
+    def looks(self, study_id: int) -> list[LookRow]:
+        """What was seen of networks before their trainings were over, in the order of seeing."""
+        with self._database.reading() as connection:
+            return read_looks(connection, study_id)
 
     # --- trained networks
 

@@ -30,13 +30,14 @@ from aster_dse.store.tables import (
     attempts,
     evaluation_details,
     evaluations,
+    looks,
     rungs,
     trainings,
     trials,
 )
 
 if TYPE_CHECKING:
-    from aster_dse.search.protocol import NetworkFailure, NetworkResult
+    from aster_dse.search.protocol import NetworkFailure, NetworkPause, NetworkResult
 
 __all__ = ["Recorder", "artifact_of"]
 
@@ -100,7 +101,7 @@ class Recorder:
 
     def finish(self, result: NetworkResult, told: Sequence[int], files: Sequence[Artifact]) -> bool:
         trial = self._trial(result.trial)
-        if trial.state != TrialState.RUNNING:
+        if not _runs(trial):
             return False
         if trial.training_key != result.training_key:
             raise AsterError(
@@ -118,7 +119,7 @@ class Recorder:
             trial.id,
             TrialState.COMPLETE,
             reused=result.reused,
-            wall_s=finite("wall_s", result.wall_s),
+            wall_s=trial.wall_s + finite("wall_s", result.wall_s),
             peak_memory_mib=finite("peak_memory_mib", result.peak_memory_mib),
             evaluations=len(result.evaluations),
             feasible=sum(evaluation.feasible for evaluation in result.evaluations),
@@ -132,9 +133,50 @@ class Recorder:
         )
         return True
 
+    def pause(self, pause: NetworkPause) -> bool:
+        trial = self._trial(pause.trial)
+        if not _runs(trial):
+            return False
+        order = self._last(looks.c.look_order, looks.c.study_id == self.study_id) + 1
+        kept = [
+            {
+                "assignment": evaluation.assignment,
+                "metrics": {name: finite(name, value) for name, value in evaluation.metrics.items()},
+                "violation": finite("violation", evaluation.violation),
+            }
+            for evaluation in pause.evaluations
+        ]
+        self.connection.execute(
+            insert(looks).values(
+                study_id=self.study_id,
+                trial_id=trial.id,
+                epoch=pause.epoch,
+                look_order=order,
+                accuracy=finite("accuracy", pause.accuracy),
+                packed=pack_json({"evaluations": kept}),
+            )
+        )
+        wall_s = finite("wall_s", pause.wall_s)
+        self._change(trial.id, paused_epoch=pause.epoch, wall_s=trial.wall_s + wall_s)
+        self._end_attempt(
+            trial.id,
+            TrialState.COMPLETE,
+            node=plain_text(pause.node),
+            executions=pause.attempt,
+            wall_s=wall_s,
+        )
+        return True
+
+    def go_on(self, number: int) -> int:
+        trial = self._trial(number)
+        if trial.paused_epoch is None:
+            raise AsterError(f"trial {number} of study {self.study_id} is not paused")
+        self._change(trial.id, paused_epoch=None)
+        return self._next_attempt(trial.id)
+
     def fail(self, failure: NetworkFailure) -> bool:
         trial = self._trial(failure.trial)
-        if trial.state != TrialState.RUNNING:
+        if not _runs(trial):
             return False
         self._end(trial.id, TrialState.FAILED)
         self._end_attempt(
@@ -152,23 +194,23 @@ class Recorder:
         trial = self._trial(number)
         if trial.state == TrialState.COMPLETE:
             raise AsterError(f"trial {number} of study {self.study_id} is complete; it is not run again")
+        if trial.paused_epoch is not None:
+            raise AsterError(f"trial {number} of study {self.study_id} is paused; it can go on")
         if trial.state == TrialState.RUNNING:
             self._end_attempt(
                 trial.id, TrialState.LOST, kind="driver", reason="the driver ended before the trial did"
             )
         else:
             self._change(trial.id, state=TrialState.RUNNING, finished_at=None, finish_order=None)
-        attempt = self._last(attempts.c.number, attempts.c.trial_id == trial.id) + 1
-        self._begin_attempt(trial.id, attempt)
-        return attempt
+        return self._next_attempt(trial.id)
 
     # --- trials and attempts
 
-    def _trial(self, number: int) -> Row[int, str, str]:
+    def _trial(self, number: int) -> Row[int, str, str, int | None, float]:
         row = self.connection.execute(
-            select(trials.c.id, trials.c.state, trials.c.training_key).where(
-                trials.c.study_id == self.study_id, trials.c.number == number
-            )
+            select(
+                trials.c.id, trials.c.state, trials.c.training_key, trials.c.paused_epoch, trials.c.wall_s
+            ).where(trials.c.study_id == self.study_id, trials.c.number == number)
         ).one_or_none()
         if row is None:
             raise NotFoundError(f"study {self.study_id} has no trial {number}")
@@ -183,6 +225,11 @@ class Recorder:
     def _end(self, trial_id: int, state: TrialState, **values: Any) -> None:
         order = self._last(trials.c.finish_order, trials.c.study_id == self.study_id) + 1
         self._change(trial_id, state=state, finished_at=self.now, finish_order=order, **values)
+
+    def _next_attempt(self, trial_id: int) -> int:
+        attempt = self._last(attempts.c.number, attempts.c.trial_id == trial_id) + 1
+        self._begin_attempt(trial_id, attempt)
+        return attempt
 
     def _begin_attempt(self, trial_id: int, number: int) -> None:
         self.connection.execute(
@@ -301,6 +348,10 @@ class Recorder:
         if self.connection.dialect.name == "sqlite":
             return sqlite.insert(table)
         return postgresql.insert(table)
+
+
+def _runs(trial: Row[int, str, str, int | None, float]) -> bool:
+    return trial.state == TrialState.RUNNING and trial.paused_epoch is None
 
 
 def _metrics(evaluation: Evaluation) -> dict[str, float]:

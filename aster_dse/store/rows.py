@@ -14,6 +14,7 @@ __all__ = [
     "AttemptRow",
     "EvaluationRow",
     "LeaseHolder",
+    "LookRow",
     "StudyCounts",
     "StudyRow",
     "StudySummary",
@@ -25,9 +26,13 @@ __all__ = [
 
 
 class TrialState(StrEnum):
-    """Where a trial stands; an attempt can also be ``LOST``: its driver ended before it did."""
+    """Where a trial stands; an attempt can also be ``LOST``: its driver ended before it did.
+
+    ``PAUSED``: stopped early, and goes on if it comes to be one of the best of those that came as far.
+    """
 
     RUNNING = "running"
+    PAUSED = "paused"
     COMPLETE = "complete"
     FAILED = "failed"
     LOST = "lost"
@@ -60,6 +65,8 @@ class StudyCounts:
     """How far a study is."""
 
     running: int = 0
+    paused: int = 0
+    """Stopped early, by now."""
     complete: int = 0
     failed: int = 0
     evaluations: int = 0
@@ -74,7 +81,7 @@ class StudyCounts:
 
     @property
     def trials(self) -> int:
-        return self.running + self.complete + self.failed
+        return self.running + self.paused + self.complete + self.failed
 
 
 @dataclass(frozen=True)
@@ -114,11 +121,25 @@ class TrialRow:
     failure_kind: str
     """Of the last attempt; empty unless the trial failed."""
     failure_reason: str
+    paused_epoch: int | None = None
+    """Epoch after which it is paused; None unless it is."""
+
+
+@dataclass(frozen=True)
+class LookRow:
+    """What was seen of a network before its training was over."""
+
+    trial: int
+    epoch: int
+    accuracy: float
+    """Share of validation samples classified correctly at full T, then."""
+    evaluations: tuple[Evaluation, ...]
+    """Of its inner front then, those that gain most hypervolume; without breakdowns."""
 
 
 @dataclass(frozen=True)
 class AttemptRow:
-    """One try of a trial: a crash of the driver or a requeue begins another."""
+    """One try of a trial: a crash of the driver, a pause or a requeue begins another."""
 
     number: int
     state: TrialState

@@ -23,7 +23,7 @@ from aster_dse.store.schema import open_schema
 from aster_dse.store.tables import constraints, objectives, studies, trainings, trials
 
 if TYPE_CHECKING:
-    from aster_dse.search.protocol import NetworkFailure, NetworkResult
+    from aster_dse.search.protocol import NetworkFailure, NetworkPause, NetworkResult
 
 __all__ = ["StudyStore"]
 
@@ -224,6 +224,27 @@ class StudyStore(StudyQueries):
         """
         with self._changing(study_id) as recorder:
             return recorder.finish(result, told, artifacts)
+
+    def pause_trial(self, study_id: int, pause: NetworkPause) -> bool:
+        """Record that a training paused, with what was seen of its network.
+
+        Returns:
+            False where the trial does not run: it ended or paused already, and this is ignored.
+        """
+        with self._changing(study_id) as recorder:
+            return recorder.pause(pause)
+
+    def continue_trial(self, study_id: int, number: int) -> int:
+        """Begin another attempt at a paused trial.
+
+        Returns:
+            The number of the new attempt.
+
+        Raises:
+            AsterError: the trial is not paused.
+        """
+        with self._changing(study_id) as recorder:
+            return recorder.go_on(number)
 
     def fail_trial(self, study_id: int, failure: NetworkFailure) -> bool:
         """Record that a trial failed, and why.

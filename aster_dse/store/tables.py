@@ -41,6 +41,7 @@ __all__ = [
     "evaluation_details",
     "evaluations",
     "leases",
+    "looks",
     "metadata",
     "objectives",
     "rungs",
@@ -49,7 +50,7 @@ __all__ = [
     "trials",
 ]
 
-HEAD = "0001"
+HEAD = "0002"
 """Newest revision in ``migrations/versions``: known here so that opening a database need not load Alembic."""
 
 VERSION_TABLE = "aster_schema_version"
@@ -165,6 +166,9 @@ trials = Table(
     Column("peak_memory_mib", Double, nullable=False),
     Column("evaluations", Integer, nullable=False),
     Column("feasible", Integer, nullable=False),
+    # Where it is set, a trial whose state is 'running' is paused. A state of its own would need the table
+    # made anew on SQLite, with all that refers to it.
+    Column("paused_epoch", Integer, nullable=True),
     UniqueConstraint("study_id", "number"),
     UniqueConstraint("study_id", "finish_order"),
     CheckConstraint("state IN ('running', 'complete', 'failed')", name="state"),
@@ -228,6 +232,20 @@ artifacts = Table(
     Column("bytes", BigInteger, nullable=False),
     UniqueConstraint("training_key", "path"),
     sqlite_autoincrement=True,
+)
+
+# What was seen of a network before its training was over.
+looks = Table(
+    "aster_looks",
+    metadata,
+    _child_of("aster_studies"),
+    _child_of("aster_trials"),
+    Column("epoch", Integer, nullable=False),
+    Column("look_order", Integer, nullable=False),
+    Column("accuracy", Double, nullable=False),
+    Column("packed", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("trial_id", "epoch"),
+    UniqueConstraint("study_id", "look_order"),
 )
 
 evaluations = Table(

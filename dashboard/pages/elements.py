@@ -51,7 +51,12 @@ def moment(when: datetime) -> html.Time:
 
 def states(counts: StudyCounts) -> html.Div:
     """Trials by state, by shape and word as well as colour."""
-    shown = [("complete", counts.complete), ("running", counts.running), ("failed", counts.failed)]
+    shown = [
+        ("complete", counts.complete),
+        ("running", counts.running),
+        ("paused", counts.paused),
+        ("failed", counts.failed),
+    ]
     return html.Div(
         [
             html.Span(f"{count:,} {name}", className=f"state {name}")

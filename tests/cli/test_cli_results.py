@@ -19,7 +19,7 @@ def test_studies_lists_counts_and_objectives(searched: Home) -> None:
     (study,) = searched.aster("studies", "--json").document
     assert study["study"] == "s"
     assert study["objectives"] == {"accuracy": "max", "energy_uj": "min", "area_mm2": "min"}
-    assert study["trials"] == {"complete": 2, "failed": 0, "running": 0}
+    assert study["trials"] == {"complete": 2, "failed": 0, "paused": 0, "running": 0}
     assert "accuracy, energy_uj, area_mm2" in searched.aster("studies").out
 
 

@@ -16,7 +16,7 @@ def test_search_prints_one_document(first_search: tuple[Home, Ran]) -> None:
     document = ran.document
     assert ran.code == 0
     assert document["study"] == "s"
-    assert document["trials"] == {"complete": 2, "failed": 0, "running": 0}
+    assert document["trials"] == {"complete": 2, "failed": 0, "paused": 0, "running": 0}
     assert (document["trainings"], document["trainings_reused"]) == (2, 0)
     assert document["scored"] > document["evaluations"] >= 2
     assert document["sampler"] == "gp"
@@ -47,7 +47,7 @@ def test_the_same_command_again_trains_nothing_and_prints_the_same(
 
 def test_more_trials_go_on_and_resume_needs_no_space_file(continued: Home) -> None:
     more = continued.search("--study", "s", "--trials", 3, "--json").document
-    assert more["trials"] == {"complete": 3, "failed": 0, "running": 0}
+    assert more["trials"] == {"complete": 3, "failed": 0, "paused": 0, "running": 0}
     continued.space.unlink()
     resumed = continued.aster("resume", "s", "--trials", 4, "--workers", 0, "--json").document
     assert resumed["trials"]["complete"] == 4
@@ -105,7 +105,7 @@ def test_flags_override_the_file(home: Home) -> None:
 def test_no_time_begins_nothing(home: Home) -> None:
     ran = home.search("--timeout", 0, "--json")
     assert ran.code == 0
-    assert ran.document["trials"] == {"complete": 0, "failed": 0, "running": 0}
+    assert ran.document["trials"] == {"complete": 0, "failed": 0, "paused": 0, "running": 0}
     assert ran.document["pareto"] == []
 
 
@@ -179,7 +179,7 @@ def test_stop_now_ends_it_at_once_and_loses_nothing(home: Home) -> None:
     assert counts["running"] <= 1
     more = counts["complete"] + 1
     resumed = home.aster("resume", "tiny", "--trials", more, "--workers", 0, "--json").document
-    assert resumed["trials"] == {"complete": more, "failed": 0, "running": 0}
+    assert resumed["trials"] == {"complete": more, "failed": 0, "paused": 0, "running": 0}
     assert home.aster("stop", "tiny").code == 3
 
 

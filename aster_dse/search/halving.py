@@ -1,0 +1,122 @@
+"""Which of the networks that were begun are worth training on: successive halving on fronts, asynchronous.
+
+A training is looked at after some shares of its epochs, the rungs. Of the networks that reached a rung, one
+in so many is trained on: at any moment the best of those that are there by then. One that was left behind
+goes on later if it comes to be one of the best, from where it stopped.
+
+Networks are ordered by the best non-dominated rank of a point of their fronts, and among equals by the
+hypervolume that their front gains over those of the networks before them, greedily.
+
+Source: Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020 (ASHA), for one
+objective; the order for several is ours.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from aster_dse.pareto import Front, hypervolume, non_dominated_rank
+
+__all__ = ["Halving", "order_fronts"]
+
+Points = NDArray[np.float64]
+
+
+class Halving:
+    """The rungs of one study, and what was seen there.
+
+    Args:
+        factor: of so many networks at a rung one goes on, and the next rung has so many times the epochs.
+        first: share of a training's epochs at the first rung, within (0, 1).
+        reference: ``[m]`` point of the hypervolume, less is better.
+    """
+
+    def __init__(self, factor: float, first: float, reference: ArrayLike) -> None:
+        self._factor = factor
+        self._shares = tuple(_shares(factor, first))
+        self._reference = np.asarray(reference, dtype=np.float64)
+        self._seen: list[dict[int, Points]] = [{} for _ in self._shares]
+        self._passed: list[set[int]] = [set() for _ in self._shares]
+        self._orders: list[list[int] | None] = [None for _ in self._shares]
+
+    def rungs(self, epochs: int) -> dict[int, int]:
+        """Of a training of so many epochs: rung to the epoch after which it is reached."""
+        found: dict[int, int] = {}
+        for rung, share in enumerate(self._shares):
+            epoch = math.ceil(share * epochs)
+            if epoch < epochs and epoch not in found.values():
+                found[rung] = epoch
+        return found
+
+    def reach(self, network: int, rung: int, front: ArrayLike) -> None:
+        """A network pauses at a rung with this front ``[n, m]``, less is better."""
+        self._seen[rung][network] = np.asarray(front, dtype=np.float64).reshape(-1, len(self._reference))
+        self._orders[rung] = None
+
+    def go_on(self, network: int, rung: int) -> None:
+        """A network is trained beyond a rung."""
+        self._passed[rung].add(network)
+
+    def next(self) -> tuple[int, int] | None:
+        """Network that deserves to be trained on, and the rung where it stands; the farthest rung first."""
+        for rung in reversed(range(len(self._shares))):
+            count = int(len(self._seen[rung]) / self._factor)
+            if count:
+                for network in self._order(rung)[:count]:
+                    if network not in self._passed[rung]:
+                        return network, rung
+        return None
+
+    def _order(self, rung: int) -> list[int]:
+        order = self._orders[rung]
+        if order is None:
+            order = self._orders[rung] = order_fronts(self._seen[rung], self._reference)
+        return order
+
+
+def _shares(factor: float, first: float) -> Iterator[float]:
+    """The first rung, then those after which there is as much left to save as between two of them."""
+    share = first
+    yield share
+    while (share := share * factor) * factor <= 1.0:
+        yield share
+
+
+def order_fronts(fronts: Mapping[int, Points], reference: Points) -> list[int]:
+    """Numbers of fronts, the best first; see the head of this module. Of equals the least number is first."""
+    numbers = sorted(fronts)
+    points = np.concatenate([np.empty((0, len(reference))), *(fronts[number] for number in numbers)])
+    owners = np.repeat(np.arange(len(numbers)), [len(fronts[number]) for number in numbers])
+    ranks = np.full(len(numbers), np.iinfo(np.intp).max)
+    np.minimum.at(ranks, owners, non_dominated_rank(points))
+    before = Front(reference)
+    ordered: list[int] = []
+    for rank in np.unique(ranks).tolist():
+        level = (numbers[place] for place in np.flatnonzero(ranks == rank).tolist())
+        ordered += _greedy({number: fronts[number] for number in level}, before)
+    return ordered
+
+
+def _greedy(fronts: Mapping[int, Points], before: Front) -> list[int]:
+    """The numbers by gain over ``before``, which takes their fronts in, one after the other."""
+    # A gain only shrinks as others are taken, so one computed earlier is a bound.
+    heap = [(-hypervolume(points, before.reference), number) for number, points in fronts.items()]
+    heapq.heapify(heap)
+    ordered: list[int] = []
+    computed_at: dict[int, int] = {}
+    while heap:
+        _, number = heap[0]
+        if computed_at.get(number) == len(ordered):
+            heapq.heappop(heap)
+            ordered.append(number)
+            for point in fronts[number]:
+                before.insert(point)
+        else:
+            computed_at[number] = len(ordered)
+            heapq.heapreplace(heap, (-before.gain_together(fronts[number]), number))
+    return ordered
