@@ -42,7 +42,8 @@ def conclude(
     running = f", {summary.running} to be resumed" if summary.running else ""
     print(
         f"\n{study.name}: {summary.complete} trials complete{failed}{paused}{running}; "
-        f"{summary.trainings} networks trained, {summary.trainings_reused} found trained; {summary.scored:,} points scored "
+        f"{summary.trainings} networks trained, {summary.trainings_reused} found trained; "
+        f"{summary.scored:,} points scored "
         f"({duration(summary.wall_s)}; ended: {summary.stopped})"
     )
     if len(summary.hypervolumes) > 1:

@@ -38,6 +38,15 @@ class BoxDecomposition:
         self._lower = np.full((self._objectives, 1), -np.inf)
         """``[m, box]``: the box's least coordinates."""
 
+    def copy(self) -> BoxDecomposition:
+        """The same boxes, which change apart from now on."""
+        other = object.__new__(BoxDecomposition)
+        other._objectives, other._count = self._objectives, self._count
+        other._upper = self._upper[:, : self._count].copy()
+        other._defining = self._defining[:, :, : self._count].copy()
+        other._lower = self._lower[:, : self._count].copy()
+        return other
+
     def gain(self, point: Points) -> float:
         """Volume that ``point`` would newly dominate."""
         return self._gain(point, self._containing(point))

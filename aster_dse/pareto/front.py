@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from aster_dse.pareto.boxes import BoxDecomposition
 from aster_dse.pareto.dominance import as_points
-from aster_dse.pareto.hypervolume import as_reference, hypervolume
+from aster_dse.pareto.hypervolume import as_reference
 
 __all__ = ["Front"]
 
@@ -70,8 +70,8 @@ class Front:
 
     def gain_together(self, points: ArrayLike) -> float:
         """By how much all of ``points`` ``[n, m]`` would grow the hypervolume; nothing is inserted."""
-        union = np.concatenate([self.points, self._finite(points)])
-        return max(hypervolume(union, self.reference) - self.hypervolume, 0.0)
+        boxes = self._boxes.copy()
+        return sum(boxes.insert(point) for point in self._finite(points))
 
     def _finite(self, points: ArrayLike) -> Points:
         array = as_points(points, len(self.reference))

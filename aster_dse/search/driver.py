@@ -228,7 +228,7 @@ class _Driver:
                 return stopped
             outcome = self._executor.wait(self._observer.epoch if self._observer is not None else None)
             # An executor that retries may deliver a trial twice; the first outcome stands.
-            if outcome.trial in self._in_flight:
+            if outcome.trial in self._in_flight and not self._known(outcome):
                 self._end(outcome)
                 self._in_flight.discard(outcome.trial)
 
@@ -315,12 +315,16 @@ class _Driver:
 
     def _checkpoint(self, number: int, candidate: Candidate) -> dict[str, bytes]:
         """Where a training that paused stands: the worker that goes on may not see this disk."""
-        if not self._scheduler.looked_at(number):
+        if not self._scheduler.last_look(number):
             return {}
         from aster_dse.training.checkpoint import EPOCH_FILE
 
         path = self._artifacts / candidate.training_key() / EPOCH_FILE
         return {EPOCH_FILE: path.read_bytes()} if path.is_file() else {}
+
+    def _known(self, outcome: Outcome) -> bool:
+        """A pause that was delivered before; the trial goes on by now."""
+        return isinstance(outcome, NetworkPause) and outcome.epoch <= self._scheduler.last_look(outcome.trial)
 
     def _end(self, outcome: Outcome) -> None:
         if not isinstance(outcome, NetworkFailure):
@@ -362,7 +366,7 @@ class _Driver:
     def _finish(self, result: NetworkResult) -> Outcome:
         for name, content in result.files.items():
             keep_file(self._artifacts / result.training_key, name, content)
-        if self._scheduler.looked_at(result.trial):
+        if self._scheduler.last_look(result.trial):
             from aster_dse.training.checkpoint import EPOCH_FILE
 
             (self._artifacts / result.training_key / EPOCH_FILE).unlink(missing_ok=True)

@@ -76,8 +76,9 @@ class Findings:
         hypervolume, whatever others found."""
         feasible = [index for index, evaluation in enumerate(evaluations) if evaluation.feasible]
         points = self.minimised([evaluations[index] for index in feasible])
-        chosen, _ = greedy_gain_subset(points, np.empty((0, len(self._signs))), self._front.reference, count)
-        return tuple(feasible[place] for place in chosen.tolist())
+        chosen, _ = greedy_gain_subset(points, np.empty((0, len(self._signs))), self.corner, count)
+        # All of them may lie beyond the reference point.
+        return tuple(feasible[place] for place in chosen.tolist()) or tuple(feasible[:1])
 
     def add(self, trial: int, evaluations: Sequence[Evaluation]) -> None:
         """Take in all evaluations of a trial."""

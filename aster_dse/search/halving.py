@@ -4,8 +4,8 @@ A training is looked at after some shares of its epochs, the rungs. Of the netwo
 in so many is trained on: at any moment the best of those that are there by then. One that was left behind
 goes on later if it comes to be one of the best, from where it stopped.
 
-Networks are ordered by the best non-dominated rank of a point of their fronts, and among equals by the
-hypervolume that their front gains over those of the networks before them, greedily.
+Networks are ordered by the best non-dominated rank of a point of their fronts, and those of equal rank by the
+hypervolume that their front gains over the fronts of those before them, greedily.
 
 Source: Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020 (ASHA), for one
 objective; the order for several is ours.
@@ -20,9 +20,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aster_dse.pareto import Front, hypervolume, non_dominated_rank
+from aster_dse.pareto import Front, non_dominated_rank
 
-__all__ = ["Halving", "order_fronts"]
+__all__ = ["Halving", "best_fronts"]
 
 Points = NDArray[np.float64]
 
@@ -42,7 +42,7 @@ class Halving:
         self._reference = np.asarray(reference, dtype=np.float64)
         self._seen: list[dict[int, Points]] = [{} for _ in self._shares]
         self._passed: list[set[int]] = [set() for _ in self._shares]
-        self._orders: list[list[int] | None] = [None for _ in self._shares]
+        self._best: list[list[int] | None] = [None for _ in self._shares]
 
     def rungs(self, epochs: int) -> dict[int, int]:
         """Of a training of so many epochs: rung to the epoch after which it is reached."""
@@ -56,7 +56,7 @@ class Halving:
     def reach(self, network: int, rung: int, front: ArrayLike) -> None:
         """A network pauses at a rung with this front ``[n, m]``, less is better."""
         self._seen[rung][network] = np.asarray(front, dtype=np.float64).reshape(-1, len(self._reference))
-        self._orders[rung] = None
+        self._best[rung] = None
 
     def go_on(self, network: int, rung: int) -> None:
         """A network is trained beyond a rung."""
@@ -65,18 +65,14 @@ class Halving:
     def next(self) -> tuple[int, int] | None:
         """Network that deserves to be trained on, and the rung where it stands; the farthest rung first."""
         for rung in reversed(range(len(self._shares))):
-            count = int(len(self._seen[rung]) / self._factor)
-            if count:
-                for network in self._order(rung)[:count]:
-                    if network not in self._passed[rung]:
-                        return network, rung
+            best = self._best[rung]
+            if best is None:
+                count = int(len(self._seen[rung]) / self._factor)
+                best = self._best[rung] = best_fronts(self._seen[rung], self._reference, count)
+            for network in best:
+                if network not in self._passed[rung]:
+                    return network, rung
         return None
-
-    def _order(self, rung: int) -> list[int]:
-        order = self._orders[rung]
-        if order is None:
-            order = self._orders[rung] = order_fronts(self._seen[rung], self._reference)
-        return order
 
 
 def _shares(factor: float, first: float) -> Iterator[float]:
@@ -87,36 +83,38 @@ def _shares(factor: float, first: float) -> Iterator[float]:
         yield share
 
 
-def order_fronts(fronts: Mapping[int, Points], reference: Points) -> list[int]:
-    """Numbers of fronts, the best first; see the head of this module. Of equals the least number is first."""
+def best_fronts(fronts: Mapping[int, Points], reference: Points, count: int) -> list[int]:
+    """Numbers of the ``count`` best fronts, the best first; see the head of this module. Of equals the least
+    number is first."""
     numbers = sorted(fronts)
     points = np.concatenate([np.empty((0, len(reference))), *(fronts[number] for number in numbers)])
     owners = np.repeat(np.arange(len(numbers)), [len(fronts[number]) for number in numbers])
     ranks = np.full(len(numbers), np.iinfo(np.intp).max)
     np.minimum.at(ranks, owners, non_dominated_rank(points))
-    before = Front(reference)
-    ordered: list[int] = []
+    chosen: list[int] = []
     for rank in np.unique(ranks).tolist():
-        level = (numbers[place] for place in np.flatnonzero(ranks == rank).tolist())
-        ordered += _greedy({number: fronts[number] for number in level}, before)
-    return ordered
+        if len(chosen) < count:
+            equals = (numbers[place] for place in np.flatnonzero(ranks == rank).tolist())
+            level = {number: fronts[number] for number in equals}
+            chosen += _greedy(level, Front(reference), count - len(chosen))
+    return chosen
 
 
-def _greedy(fronts: Mapping[int, Points], before: Front) -> list[int]:
-    """The numbers by gain over ``before``, which takes their fronts in, one after the other."""
+def _greedy(fronts: Mapping[int, Points], before: Front, count: int) -> list[int]:
+    """Up to ``count`` numbers by gain over ``before``, which takes their fronts in one after the other."""
     # A gain only shrinks as others are taken, so one computed earlier is a bound.
-    heap = [(-hypervolume(points, before.reference), number) for number, points in fronts.items()]
+    heap = [(-before.gain_together(points), number) for number, points in fronts.items()]
     heapq.heapify(heap)
-    ordered: list[int] = []
-    computed_at: dict[int, int] = {}
-    while heap:
+    chosen: list[int] = []
+    computed_at = dict.fromkeys(fronts, 0)
+    while heap and len(chosen) < count:
         _, number = heap[0]
-        if computed_at.get(number) == len(ordered):
+        if computed_at[number] == len(chosen):
             heapq.heappop(heap)
-            ordered.append(number)
+            chosen.append(number)
             for point in fronts[number]:
                 before.insert(point)
         else:
-            computed_at[number] = len(ordered)
+            computed_at[number] = len(chosen)
             heapq.heapreplace(heap, (-before.gain_together(fronts[number]), number))
-    return ordered
+    return chosen

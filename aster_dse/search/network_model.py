@@ -68,7 +68,7 @@ class NetworkModel:
         self._parameters = tuple(parameters)
         self._objectives = tuple(objectives)
         self._signs = np.array([-1.0 if goal == "max" else 1.0 for goal in objectives.values()])
-        self._reference = self._signs * np.array([reference[name] for name in objectives])
+        self._reference: Array = self._signs * np.array([reference[name] for name in objectives])
         self._networks: list[_Network] = []
         self._looks: list[tuple[int, _Network]] = []
 
@@ -179,7 +179,9 @@ class NetworkModel:
         inside = points[(points < self._reference).all(axis=1)]
         if not len(inside):
             return self._reference
-        return np.minimum(reference_point(inside[non_dominated_mask(inside)], _MARGIN), self._reference)
+        nearer = reference_point(inside[non_dominated_mask(inside)], _MARGIN)
+        corner: Array = np.minimum(nearer, self._reference)
+        return corner
 
     # --- candidates
 

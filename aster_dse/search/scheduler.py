@@ -25,9 +25,9 @@ _GROWTH = 1e-3
 """Relative growth of the hypervolume that counts as one."""
 _TOLD = 8
 """Points of a network that a sampler of single points learns from."""
-_ENDS = 3
+_ENDS = 6
 """The first networks, which are all trained to the end, so that it is known what a pause leads to."""
-_KEPT = 16
+_KEPT = 8
 """Points that are kept of a network whose training pauses."""
 
 
@@ -97,9 +97,9 @@ class Scheduler:
             if settings.early_stopping is None
             else Halving(settings.early_stopping, settings.first_look, self._findings.corner)
         )
-        self._paused: dict[int, int] = {}
+        self._paused: dict[int, int | None] = {}
         """Trial to the rung where it is paused."""
-        self._epochs: dict[int, int] = {}
+        self._looked: dict[int, int] = {}
         """Trial to the epoch of its last look."""
 
     # --- asking and telling
@@ -131,8 +131,12 @@ class Scheduler:
 
     def pause_at(self, number: int) -> int | None:
         """Epoch after which the training of a running trial is looked at; None: it runs to its end."""
-        rung = self._rung(number)
-        return None if rung is None else rung[1]
+        last = self._looked.get(number, 0)
+        return next((epoch for epoch in self._rungs(number).values() if epoch > last), None)
+
+    def last_look(self, number: int) -> int:
+        """Epoch after which the training of a trial last paused; 0 where it never did."""
+        return self._looked.get(number, 0)
 
     def keep(self, evaluations: Sequence[Evaluation]) -> tuple[int, ...]:
         """Which evaluations of a network that pauses are remembered, and told to :meth:`pause`."""
@@ -140,64 +144,50 @@ class Scheduler:
 
     def pause(self, number: int, epoch: int, evaluations: Sequence[Evaluation]) -> None:
         """The training of a trial paused after ``epoch``, with what :meth:`keep` kept of its front."""
-        assignment = self._running.pop(number).assignment
-        self._look(number, assignment, epoch, evaluations, paused=True)
+        del self._running[number]
+        self._look(PastLook(number, epoch, tuple(evaluations)), paused=True)
 
     def promoted(self) -> int | None:
         """A paused trial that is to be trained on."""
-        if self._halving is None:
-            return None
-        first = min((number for number in self._paused if number < _ENDS), default=None)
-        if first is not None:
-            return first
+        # All of those that stand at no rung: early stopping was turned off, or looks later than it did.
+        sure = [n for n, rung in self._paused.items() if rung is None or n < _ENDS]
+        if sure or self._halving is None:
+            return min(sure, default=None)
         found = self._halving.next()
         return None if found is None else found[0]
 
     def go_on(self, number: int) -> Proposal:
         """A paused trial is trained on."""
         rung = self._paused.pop(number)
-        if self._halving is not None:
+        if self._halving is not None and rung is not None:
             self._halving.go_on(number, rung)
         proposal = Proposal(self._assignments[number], self._inner_seed(number))
         self._running[number] = proposal
         return proposal
-
-    def looked_at(self, number: int) -> bool:
-        """Whether the training of a trial ever paused."""
-        return number in self._epochs
 
     @property
     def paused(self) -> int:
         """Trials that are stopped early, by now."""
         return len(self._paused)
 
-    def _rung(self, number: int) -> tuple[int, int] | None:
-        """The next rung of a trial and its epoch."""
+    def _rungs(self, number: int) -> dict[int, int]:
+        """Rung to epoch, of the training of a trial."""
         if self._halving is None:
-            return None
-        epochs = self._space.candidate(self._assignments[number]).training.epochs
-        last = self._epochs.get(number, 0)
-        return next(((r, e) for r, e in self._halving.rungs(epochs).items() if e > last), None)
+            return {}
+        return self._halving.rungs(self._space.candidate(self._assignments[number]).training.epochs)
 
-    def _look(
-        self,
-        number: int,
-        assignment: Mapping[str, Any],
-        epoch: int,
-        evaluations: Sequence[Evaluation],
-        *,
-        paused: bool,
-    ) -> None:
-        rung = self._rung(number)
-        self._epochs[number] = epoch
+    def _look(self, look: PastLook, *, paused: bool) -> None:
+        reached = [rung for rung, epoch in self._rungs(look.number).items() if epoch <= look.epoch]
+        rung = max(reached, default=None)
+        self._looked[look.number] = look.epoch
+        if paused:
+            self._paused[look.number] = rung
         if self._halving is None or rung is None:
             return
-        self._halving.reach(number, rung[0], self._findings.minimised(evaluations))
-        self._sampler.learn_early(assignment, evaluations, rung[0])
-        if paused:
-            self._paused[number] = rung[0]
-        else:
-            self._halving.go_on(number, rung[0])
+        self._halving.reach(look.number, rung, self._findings.minimised(look.evaluations))
+        self._sampler.learn_early(self._assignments[look.number], look.evaluations, rung)
+        if not paused:
+            self._halving.go_on(look.number, rung)
 
     def choose(self, evaluations: Sequence[Evaluation]) -> tuple[int, ...]:
         """Which points of a network's front a sampler of single points should learn from.
@@ -236,13 +226,7 @@ class Scheduler:
         paused = {trial.number for trial in trials if trial.paused}
         last = {look.number: index for index, look in enumerate(looks)}
         for index, look in enumerate(looks):
-            self._look(
-                look.number,
-                self._assignments[look.number],
-                look.epoch,
-                look.evaluations,
-                paused=look.number in paused and last[look.number] == index,
-            )
+            self._look(look, paused=look.number in paused and last[look.number] == index)
 
     # --- what came of it
 

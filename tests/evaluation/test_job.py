@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
+from aster_dse.evaluation.inner import InnerQuestion
 from aster_dse.search.job import run_job, test_score
-from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, NetworkResult
-from aster_dse.space import METRICS, Candidate, NetworkConfig, TrainingConfig, WorkloadConfig
+from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, NetworkPause, NetworkResult
+from aster_dse.space import METRICS, Candidate, NetworkConfig, SearchSpace, TrainingConfig, WorkloadConfig
 
 CANDIDATE = Candidate(
     workload=WorkloadConfig(name="digits-dvs", resolution=8, timesteps=3),
@@ -158,6 +159,64 @@ def test_a_killed_training_goes_on_from_its_last_epoch(
     assert [r.epoch for r in reports] == [3]
     assert outcome.training["resumed_from_epoch"] == 2
     assert outcome.evaluations == first[0].evaluations
+
+
+def _question(**changes: Any) -> InnerQuestion:
+    space = SearchSpace.from_mapping(
+        {
+            "name": "paused",
+            "workload": {"name": "digits-dvs"},
+            "policy": {"timesteps": {"low": 1, "high": 3}},
+            "hardware": {"rows": {"choices": [32, 64]}},
+            "objectives": {"accuracy": "max", "energy_uj": "min"},
+        }
+    )
+    bounds = ("accuracy >= 0.99", "area_mm2 <= 1000")
+    question = InnerQuestion(space.inner, {}, space.objectives, bounds, count=1000, seed=0)
+    return replace(question, **changes)
+
+
+def test_a_paused_training_goes_on_elsewhere_and_ends_the_same(
+    first: tuple[NetworkResult, list[EpochReport]], tmp_path: Path
+) -> None:
+    paused = run_job(_job(tmp_path / "here", question=_question(), pause_at=1))
+    assert isinstance(paused, NetworkPause)
+    assert (paused.epoch, list(paused.files)) == (1, ["epoch.safetensors"])
+    assert paused.training_key == first[0].training_key
+    assert paused.accuracy == first[0].training["history"][0]["accuracy"]
+    # A bound on the accuracy is for the end; what the network can do by now is seen without it.
+    assert paused.evaluations
+    assert all(evaluation.feasible for evaluation in paused.evaluations)
+    assert {path.name for path in (tmp_path / "here" / paused.training_key).iterdir()} == {
+        "epoch.safetensors",
+        "lock",
+    }
+    reports: list[EpochReport] = []
+    outcome = run_job(_job(tmp_path / "there", files=paused.files), on_epoch=reports.append)
+    assert isinstance(outcome, NetworkResult)
+    assert [report.epoch for report in reports] == [2, 3]
+    assert outcome.evaluations == first[0].evaluations
+    assert _tensors(outcome) == _tensors(first[0])
+
+
+def test_a_checkpoint_that_came_farther_stays(tmp_path: Path) -> None:
+    first = run_job(_job(tmp_path, question=_question(), pause_at=1))
+    second = run_job(_job(tmp_path, question=_question(), pause_at=2))
+    assert isinstance(first, NetworkPause)
+    assert isinstance(second, NetworkPause)
+    assert second.epoch == 2
+    reports: list[EpochReport] = []
+    run_job(_job(tmp_path, files=first.files), on_epoch=reports.append)
+    assert [report.epoch for report in reports] == [3]
+
+
+def test_a_network_that_is_found_trained_does_not_pause(
+    first: tuple[NetworkResult, list[EpochReport]], artifacts: Path
+) -> None:
+    del first
+    outcome = run_job(_job(artifacts, question=_question(), pause_at=1))
+    assert isinstance(outcome, NetworkResult)
+    assert outcome.reused
 
 
 def test_two_that_want_one_network_train_it_once(tmp_path: Path) -> None:

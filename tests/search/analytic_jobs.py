@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from aster_dse.evaluation import Evaluation
 from aster_dse.evaluation.inner import InnerQuestion
 from aster_dse.pareto import non_dominated_mask
 from aster_dse.search.driver import SearchSummary, open_study, run_search
-from aster_dse.search.protocol import EpochReport, NetworkJob, NetworkResult, Outcome
+from aster_dse.search.protocol import EpochReport, NetworkJob, NetworkPause, NetworkResult, Outcome
 from aster_dse.search.serial import SerialExecutor
 from aster_dse.space import Candidate, SearchSpace, WorkloadConfig, assign, parse_constraint
 from aster_dse.store import StudyReader, StudyStore
@@ -111,6 +112,8 @@ class AnalyticJobs:
         key = job.candidate.training_key()
         if on_epoch is not None:
             on_epoch(EpochReport(job.trial, 1, 1, 0.5, 1.0))
+        if job.pause_at is not None:
+            return self._pause(job, job.pause_at)
         result = NetworkResult(
             trial=job.trial,
             training_key=key,
@@ -127,6 +130,25 @@ class AnalyticJobs:
         outcome = result if self._change is None else self._change(job, result)
         self.trained.add(key)
         return outcome
+
+    def _pause(self, job: NetworkJob, epoch: int) -> NetworkPause:
+        """Less accurate than at its end, else the same; where it stands is the checkpoint's content."""
+        assert job.question is not None
+        asked = replace(job, question=job.question.while_training())
+        seen = tuple(
+            replace(one, metrics={**one.metrics, "accuracy": 0.8 * one.metrics["accuracy"]})
+            for one in evaluations(asked)
+        )
+        return NetworkPause(
+            trial=job.trial,
+            training_key=job.candidate.training_key(),
+            epoch=epoch,
+            accuracy=0.5,
+            evaluations=seen,
+            scored=len(seen),
+            wall_s=0.01,
+            files={"epoch.safetensors": str(epoch).encode()},
+        )
 
 
 def nothing(_: WorkloadConfig) -> Any:

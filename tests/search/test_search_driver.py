@@ -194,6 +194,76 @@ def nan_in_detail(job: NetworkJob, result: NetworkResult) -> Outcome:
     return result
 
 
+EARLY = ("search.early_stopping=3", "search.sampler=random")
+
+
+def test_the_best_are_trained_on_and_the_others_stay_paused(database_url: str, tmp_path: Path) -> None:
+    jobs, recorder = AnalyticJobs(), Recorder()
+    summary = search(database_url, space(*EARLY), 20, jobs=jobs, artifacts=tmp_path, observer=recorder)
+    assert (summary.complete + summary.paused, summary.failed, summary.running) == (20, 0, 0)
+    assert 20 // 3 <= summary.complete < 18
+    assert summary.stopped == "the study has its 20 trials"
+    with StudyStore(database_url) as store:
+        study = store.study("s")
+        trials, looks, counts = store.trials(study.id), store.looks(study.id), store.counts(study.id)
+    assert counts.paused == summary.paused == recorder.ended[-1][1].paused
+    assert [look.trial for look in looks] == list(range(20))  # each was looked at once, in this order
+    assert {look.epoch for look in looks} == {3}
+    assert all(len(look.evaluations) <= 8 for look in looks)
+    assert any(look.evaluations for look in looks)
+    for trial in trials:
+        kept = tmp_path / trial.training_key / "epoch.safetensors"
+        if trial.state == "paused":
+            assert (trial.paused_epoch, trial.attempts, trial.evaluations) == (3, 1, 0)
+            assert kept.read_bytes() == b"3"
+        else:
+            assert (trial.paused_epoch, trial.attempts) == (None, 2)
+            assert trial.wall_s == pytest.approx(0.02)
+            assert not kept.exists()
+    assert all(trial.state == "complete" for trial in trials[:6])
+    # Who goes on does so from where it stood, wherever the worker's disk is.
+    assert {job.files.get("epoch.safetensors") for job in jobs.jobs if job.pause_at is None} == {b"3"}
+    keys = [job.candidate.training_key() for job in jobs.jobs if job.pause_at is not None]
+    assert len(keys) == len(set(keys)) == 20
+
+
+def test_who_was_stopped_goes_on_when_more_may(sqlite_url: str, tmp_path: Path) -> None:
+    few, many = space("search.early_stopping=1000"), space("search.early_stopping=1.5")
+    assert search(sqlite_url, few, 13, artifacts=tmp_path).paused == 7
+    jobs = AnalyticJobs()
+    summary = search(sqlite_url, many, 13, artifacts=tmp_path, jobs=jobs)
+    assert 0 < summary.paused < 7
+    assert {job.pause_at for job in jobs.jobs} <= {
+        None,
+        5,
+        7,
+    }  # rungs at a quarter, three eighths, nine sixteenths
+    assert all(job.trial < 13 and job.files for job in jobs.jobs)
+
+
+@pytest.mark.parametrize("sampler", ["gp", "tpe", "random"])
+def test_pauses_are_replayed(sqlite_url: str, tmp_path: Path, sampler: str) -> None:
+    early = space(*EARLY, f"search.sampler={sampler}")
+    for trials in (1, 2, 5, 9, 17):
+        search(sqlite_url, early, trials, study="parts", artifacts=tmp_path / "parts")
+    search(sqlite_url, early, 17, study="whole", artifacts=tmp_path / "whole")
+    assert content(sqlite_url, "parts") == content(sqlite_url, "whole")
+
+
+def test_several_pause_at_once_in_any_order(sqlite_url: str, tmp_path: Path) -> None:
+    summary = search(
+        sqlite_url, space(*EARLY), 16, executor=ShuffledExecutor(AnalyticJobs()), artifacts=tmp_path
+    )
+    assert (summary.complete + summary.paused, summary.running) == (16, 0)
+    assert summary.paused
+
+
+def test_early_stopping_can_be_turned_off_in_the_middle(sqlite_url: str, tmp_path: Path) -> None:
+    search(sqlite_url, space(*EARLY), 9, artifacts=tmp_path)
+    summary = search(sqlite_url, space(), 12, artifacts=tmp_path)
+    assert (summary.complete, summary.paused) == (12, 0)
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

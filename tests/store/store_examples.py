@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aster_dse.evaluation import METRICS, Evaluation
-from aster_dse.search.protocol import NetworkFailure, NetworkResult
+from aster_dse.search.protocol import NetworkFailure, NetworkPause, NetworkResult
 from aster_dse.store import StudyRow, StudyStore
 
 HISTORY = [
@@ -69,6 +69,17 @@ def result(trial: int, *, key: str | None = None, **changes: Any) -> NetworkResu
         "peak_memory_mib": 300.5,
     }
     return NetworkResult(trial=trial, training_key=key or f"key{trial}", **{**values, **changes})
+
+
+def pause(trial: int, epoch: int, **changes: Any) -> NetworkPause:
+    values: dict[str, Any] = {
+        "accuracy": 0.5,
+        "evaluations": tuple(evaluation(trial, index) for index in range(2)),
+        "scored": 64,
+        "wall_s": 1.5,
+        "node": "node-1",
+    }
+    return NetworkPause(trial=trial, training_key=f"key{trial}", epoch=epoch, **{**values, **changes})
 
 
 def failure(trial: int, **changes: Any) -> NetworkFailure:

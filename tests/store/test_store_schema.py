@@ -12,7 +12,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
-from store_examples import create_study, finish
+from store_examples import begin, create_study, finish, pause
 
 from aster_dse.errors import AsterError
 from aster_dse.store import StudyReader, StudyStore, upgrade
@@ -102,13 +102,31 @@ def test_a_newer_database_is_refused_in_one_line(database_url: str) -> None:
         assert "\n" not in str(caught.value)
 
 
-def test_an_older_database_is_refused_until_it_is_upgraded(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("aster_dse.store.schema.HEAD", "0002")
+def set_back(url: str) -> None:
+    """Make a database what revision 0001 would have made of it."""
+    database = Database(url)
+    with database.writing() as connection:
+        connection.execute(text("DROP TABLE aster_looks"))
+        connection.execute(text("ALTER TABLE aster_trials DROP COLUMN paused_epoch"))
+    database.close()
+    set_revision(url, "0001")
+
+
+def test_an_older_database_is_refused_until_it_is_upgraded(database_url: str) -> None:
+    with StudyStore(database_url) as store:
+        study = create_study(store)
+        finish(store, study, 0)
+        begin(store, study, 1)
+    set_back(database_url)
     for use in (StudyStore, StudyReader):
         with pytest.raises(AsterError, match=r"revision 0001 .*aster-dse db upgrade"):
             use(database_url)
+    assert upgrade(database_url) == HEAD
+    with StudyStore(database_url) as store:
+        assert [trial.state for trial in store.trials(study.id)] == ["complete", "running"]
+        assert len(store.evaluations(study.id)) == 4
+        assert store.pause_trial(study.id, pause(1, 2))
+        assert store.counts(study.id).paused == 1
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from store_examples import HISTORY, begin, create_study, evaluation, failure, finish, result
+from store_examples import HISTORY, begin, create_study, evaluation, failure, finish, pause, result
 
 from aster_dse.errors import AsterError, ExistsError, InputError, NotFoundError
 from aster_dse.store import (
@@ -271,3 +271,49 @@ def test_finished_trials_of_other_studies_stay_out(store: StudyStore, study: Stu
     assert [told.order for told in store.told_evaluations(other.id)] == [1]
     assert store.counts(other.id).told == 1
     assert len(store.evaluations(other.id)) == 4
+
+
+def test_a_pause_keeps_what_was_seen_and_goes_on(store: StudyStore, study: StudyRow) -> None:
+    for number in range(3):
+        begin(store, study, number)
+    assert store.pause_trial(study.id, pause(1, 2))
+    assert store.pause_trial(study.id, pause(0, 2))
+    trial = store.trial(study.id, 1)
+    assert (trial.state, trial.paused_epoch, trial.wall_s) == (TrialState.PAUSED, 2, 1.5)
+    assert [t.number for t in store.trials(study.id, state=TrialState.PAUSED)] == [0, 1]
+    assert [t.number for t in store.orphans(study.id)] == [2]
+    counts = store.counts(study.id)
+    assert (counts.running, counts.paused, counts.complete, counts.trials) == (1, 2, 0, 3)
+    looks = store.looks(study.id)
+    assert [(look.trial, look.epoch, look.accuracy) for look in looks] == [(1, 2, 0.5), (0, 2, 0.5)]
+    assert [e.metrics for e in looks[0].evaluations] == [evaluation(1, i).metrics for i in range(2)]
+    assert [e.assignment for e in looks[0].evaluations] == [evaluation(1, i).assignment for i in range(2)]
+
+    assert store.continue_trial(study.id, 1) == 2
+    assert store.trial(study.id, 1).state is TrialState.RUNNING
+    assert store.finish_trial(study.id, result(1), [0])
+    trial = store.trial(study.id, 1)
+    assert (trial.state, trial.paused_epoch, trial.wall_s, trial.attempts) == ("complete", None, 6.0, 2)
+    assert [attempt.state for attempt in store.attempts(study.id, 1)] == ["complete", "complete"]
+    assert len(store.looks(study.id)) == 2
+
+
+def test_a_paused_trial_ends_only_after_it_went_on(store: StudyStore, study: StudyRow) -> None:
+    begin(store, study, 0)
+    with pytest.raises(AsterError, match="not paused"):
+        store.continue_trial(study.id, 0)
+    store.pause_trial(study.id, pause(0, 2))
+    assert not store.pause_trial(study.id, pause(0, 3))
+    assert not store.finish_trial(study.id, result(0), [])
+    assert not store.fail_trial(study.id, failure(0))
+    with pytest.raises(AsterError, match="paused"):
+        store.requeue(study.id, 0)
+    assert store.trial(study.id, 0).state is TrialState.PAUSED
+
+
+def test_a_look_that_is_not_finite_leaves_no_trace(store: StudyStore, study: StudyRow) -> None:
+    begin(store, study, 0)
+    with pytest.raises(NotFiniteError):
+        store.pause_trial(study.id, pause(0, 2, evaluations=(evaluation(0, 0, metrics={"energy_uj": NAN}),)))
+    assert store.looks(study.id) == []
+    assert store.trial(study.id, 0).state is TrialState.RUNNING

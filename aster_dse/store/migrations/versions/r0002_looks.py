@@ -10,13 +10,15 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     op.add_column("aster_trials", sa.Column("paused_epoch", sa.Integer(), nullable=True))
     op.create_table(
         "aster_looks",
-        sa.Column("study_id", sa.BigInteger(), nullable=False),
-        sa.Column("trial_id", sa.BigInteger(), nullable=False),
+        sa.Column("study_id", _ID, nullable=False),
+        sa.Column("trial_id", _ID, nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("look_order", sa.Integer(), nullable=False),
         sa.Column("accuracy", sa.Double(), nullable=False),
