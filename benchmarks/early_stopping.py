@@ -1,11 +1,11 @@
 """Epochs that stopping early saves, and what it costs in hypervolume, replayed on real trainings.
 
-    python benchmarks/early_stopping.py [--seeds 10] [--networks 40] [--factor 3.5] [--workers 2] [--json]
+    python benchmarks/early_stopping.py [--seeds 10] [--networks 40] [--factor 3] [--workers 2] [--json]
 
 The table is that of `search_quality.py`, which also says what a share of the hypervolume is. It knows what
 each network could do after 1, 2, 3, 4, 6 and all 12 epochs. A search proposes 40 networks with the sampler
 that searches have by default: once with every training to its end, once with `search.early_stopping` at the
-factor (a look after a quarter of the epochs). One training runs at a time; a network that deserves to go on
+factor (a look after 2 epochs). One training runs at a time; a network that deserves to go on
 goes before a new one, as in a search. The peer is the same search without early stopping: no other program
 that we know stops trainings early for several objectives. For comparison, what that search has when it ends
 after as many epochs as the one that stops early took. Losses and savings are medians over the seeds.
@@ -19,80 +19,11 @@ import os
 import platform
 import statistics
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
 from typing import Any
 
-from search_quality import Share, _nearest, networks, reference, space_of_table
-from search_table_reader import Network
-
-from aster_dse.search.scheduler import Proposal, Scheduler
+from search_replay import Replay, replay
 
 SAVED, LOST = 0.4, 0.02
-
-
-@dataclass(frozen=True)
-class Replay:
-    shares: list[tuple[int, float]]
-    """Epochs trained, and the share of the best hypervolume of the table by then."""
-    epochs: int
-    ends: int
-    """Networks trained to the end."""
-
-
-def replay(seed: int, count: int, factor: float | None) -> Replay:
-    """One search; without a factor every network is trained to its end."""
-    setting = [] if factor is None else [f"search.early_stopping={factor}"]
-    space = space_of_table().override(f"search.seed={seed}", *setting)
-    total = int(space.fixed["training.epochs"])
-    scheduler = TableScheduler(space, seed=seed, sampler="auto", reference=reference())
-    share, epochs, ends, begun = Share(), 0, 0, 0
-    shares: list[tuple[int, float]] = []
-    while True:
-        number = scheduler.promoted()
-        if number is not None:
-            scheduler.go_on(number)
-        elif begun < count:
-            number, begun = begun, begun + 1
-            scheduler.ask(number)
-        else:
-            return Replay(shares, epochs, ends)
-        network = scheduler.network(number)
-        last, until = scheduler.last_look(number), scheduler.pause_at(number)
-        if until is None:
-            scheduler.tell(number, network.evaluations, ())
-            share.add(network.evaluations)
-            epochs, ends = epochs + total - last, ends + 1
-            shares.append((epochs, share.volumes[-1]))
-        else:
-            seen = network.look(until)
-            scheduler.pause(number, until, [seen[index] for index in scheduler.keep(seen)])
-            epochs += until - last
-
-
-class TableScheduler(Scheduler):
-    """The scheduler of a search whose every proposal is answered by the nearest network of the table that is
-    left."""
-
-    def ask(self, number: int) -> Proposal | None:
-        proposal = super().ask(number)
-        left = self._left()
-        if proposal is None or not left:
-            return None
-        free = [network for network in networks() if network.assignment in left]
-        if proposal.assignment not in (network.assignment for network in networks()):
-            proposal = replace(proposal, assignment=_nearest(proposal.assignment, free).assignment)
-            self._networks.add(self._network(proposal.assignment))
-        self._assignments[number] = proposal.assignment
-        self._running[number] = proposal
-        return proposal
-
-    def network(self, number: int) -> Network:
-        """The network of a trial."""
-        wanted = self._assignments[number]
-        return next(network for network in networks() if network.assignment == wanted)
-
-    def _listed(self) -> list[dict[str, Any]]:
-        return [network.assignment for network in networks()]
 
 
 def goals(plain: list[Replay], early: list[Replay]) -> list[dict[str, Any]]:
@@ -130,7 +61,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--networks", type=int, default=40)
-    parser.add_argument("--factor", type=float, default=3.5)
+    parser.add_argument("--factor", type=float, default=3.0)
     parser.add_argument("--workers", type=int, default=min(os.cpu_count() or 1, 2))
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()

@@ -7,7 +7,8 @@ The table (`benchmarks/tables/digits_dvs.npz`, made by `search_table.py`) holds 
 share of the hypervolume of all networks' inner fronts together, up to the worst corner of the best front and
 a tenth beyond, which is tighter than the reference point that a study has before it begins:
 
-- ours: the sampler of a search, told every network's whole inner front;
+- ours: the scheduler of a search, told every network's whole inner front, without early stopping;
+- ours, stopping early: the same with `search.early_stopping`, given the epochs of so many whole trainings;
 - ours, networks at random: the inner level alone, without a model of the networks;
 - ours, one configuration to a network: the model of the networks without the inner level; policy and
   accelerator of each network come from a Sobol sequence;
@@ -27,92 +28,37 @@ import os
 import platform
 import statistics
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from search_table_reader import Network, read_table, space_of_table
+from search_replay import Share, Volumes, nearest, networks, reference
+from search_replay import replay as replay_search
+from search_table_reader import space_of_table
 
-from aster_dse.evaluation import Evaluation
-from aster_dse.pareto import Front, hypervolume, non_dominated_mask, reference_point
 from aster_dse.search.network_model import NetworkModel
-from aster_dse.search.reference import reference_point_of
-from aster_dse.search.sampling import NetworkSampler
 from aster_dse.search.seeds import seed_of
 from aster_dse.space import Parameter
 
 MARKS = (10, 20, 40)
 WITHIN = 0.98
-
-Volumes = list[float]
-"""Share of the best hypervolume after each training."""
-
-
-@cache
-def networks() -> list[Network]:
-    return read_table()
-
-
-@cache
-def reference() -> dict[str, float]:
-    return reference_point_of(space_of_table(), seed=0)
-
-
-@cache
-def front() -> NDArray[np.float64]:
-    """The best reachable front: what no point of any network dominates, less is better."""
-    points = np.concatenate([n.pairs.objectives[n.pairs.violation <= 0.0] for n in networks()])
-    return points[non_dominated_mask(points)]
-
-
-@cache
-def corner() -> NDArray[np.float64]:
-    """The worst of each objective on the best reachable front, and a tenth of its spread beyond."""
-    return reference_point(front())
-
-
-@cache
-def best() -> float:
-    return hypervolume(front(), corner())
-
-
-class Share:
-    """The share of the best hypervolume that the points seen so far reach."""
-
-    def __init__(self) -> None:
-        self.volumes: Volumes = []
-        self._front = Front(corner())
-        self._goals = space_of_table().objectives
-
-    def add(self, evaluations: Sequence[Evaluation]) -> None:
-        """Another training, with what it showed."""
-        for one in evaluations:
-            if one.feasible:
-                self._front.insert([_less(one.metrics[name], goal) for name, goal in self._goals.items()])
-        self.volumes.append(self._front.hypervolume / best())
-
-
-def _less(value: float, goal: str) -> float:
-    return -value if goal == "max" else value
-
+FACTOR = 3.0
+"""Of `search.early_stopping`."""
 
 # --- contenders
 
 
-def ours(seed: int, trainings: int, sampler: str = "auto") -> Volumes:
-    proposer = NetworkSampler(space_of_table(), seed=seed, sampler=sampler, reference=reference())
-    left = {n.number: n for n in networks()}
-    share = Share()
-    for number in range(trainings):
-        proposed = proposer.propose(number, [], [n.assignment for n in left.values()])
-        chosen = left.pop(_nearest(proposed[0], list(left.values())).number)
-        proposer.learn(chosen.assignment, chosen.evaluations, ())
-        share.add(chosen.evaluations)
-    return share.volumes
+def ours(seed: int, trainings: int) -> Volumes:
+    return [share for _, share in replay_search(seed, trainings).shares]
+
+
+def stopping_early(seed: int, trainings: int) -> Volumes:
+    """What there is by the time in which so many networks are trained to the end."""
+    epochs = int(space_of_table().fixed["training.epochs"])
+    found = replay_search(seed, len(networks()), FACTOR, trainings * epochs).shares
+    return [max((s for at, s in found if at <= epochs * n), default=0.0) for n in range(1, trainings + 1)]
 
 
 def random_networks(seed: int, trainings: int) -> Volumes:
@@ -134,7 +80,7 @@ def one_configuration(seed: int, trainings: int) -> Volumes:
             model.propose(np.random.default_rng(seed_of(seed, 2, number)), [], places) if number > 5 else []
         )
         pick = proposed[0] if proposed else places[int(rng.integers(len(places)))]
-        chosen = left.pop(_nearest(pick, list(left.values())).number)
+        chosen = left.pop(nearest(pick, list(left.values())).number)
         inner = {p.path: p.from_unit(rng.random()) for p in space.inner}
         scored = chosen.score({**chosen.assignment, **inner})
         told = [] if scored is None else [scored]
@@ -163,7 +109,7 @@ def flat(kind: str) -> Callable[[int, int], Volumes]:
         for _ in range(trainings):
             trial = study.ask()
             asked = {p.path: _suggested(trial, p) for p in space.parameters}
-            network = _nearest(asked, networks())
+            network = nearest(asked, networks())
             scored = network.score({**network.assignment, **{p.path: asked[p.path] for p in space.inner}})
             assert scored is not None
             for bound in space.constraints:
@@ -187,25 +133,9 @@ def _suggested(trial: Any, parameter: Parameter) -> Any:
     return parameter.external(trial.suggest_float(parameter.path, low, high))
 
 
-def _nearest(wanted: dict[str, Any], among: Sequence[Network]) -> Network:
-    """By distance in the unit cube; what has no order is equal or a whole unit away."""
-    outer = space_of_table().outer
-
-    def distance(network: Network) -> float:
-        total = 0.0
-        for p in outer:
-            one, other = wanted[p.path], network.outer[p.path]
-            if isinstance(one, str):
-                total += float(one != other)
-            else:
-                total += (p.to_unit(one) - p.to_unit(other)) ** 2
-        return total
-
-    return min(among, key=distance)
-
-
 CONTENDERS: dict[str, Callable[[int, int], Volumes]] = {
     "ours": ours,
+    "ours, stopping early": stopping_early,
     "ours, networks at random": random_networks,
     "ours, one configuration to a network": one_configuration,
     "Optuna TPE, flat": flat("tpe"),

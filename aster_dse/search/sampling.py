@@ -72,6 +72,8 @@ class NetworkSampler:
         # The library reports what a user of a study object would want to read; here there is none.
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._renew()
+        self._generation = 0
+        self._parents: list[FrozenTrial] = []
 
     @property
     def kind(self) -> str:
@@ -107,7 +109,7 @@ class NetworkSampler:
             for index in told
         ]
         self._told += points
-        if self._sampler in ("auto", "tpe", "nsga3"):
+        if self._sampler in ("auto", "tpe"):
             self._study.add_trials(points)
 
     def learn_early(
@@ -138,6 +140,8 @@ class NetworkSampler:
         if kind == "gp":
             rng = np.random.default_rng(seed_of(self._seed, 6, number))
             return self._model.propose(rng, running, left)
+        if kind == "nsga3":
+            return [self._child(number)]
         if self._retired > _RETIRED_LIMIT + 2 * len(self._told):
             self._renew()
         for assignment in running:
@@ -146,6 +150,23 @@ class NetworkSampler:
         values = self._suggest(self._study.ask())
         self._retire_running()
         return [values]
+
+    def _child(self, number: int) -> dict[str, Any]:
+        """Of the parents of the current generation: every 20 told points are one."""
+        complete = len(self._told) // _POPULATION
+        for generation in range(self._generation + 1, complete + 1):
+            # Chosen with a seed of the generation's own, whenever that happens.
+            population = self._told[(generation - 1) * _POPULATION : generation * _POPULATION]
+            chooser = _generation(seed_of(self._seed, 3, generation), population, self._parents)
+            self._parents = chooser.select_parent(self._study, generation)
+        self._generation = complete
+        # A study of the parents alone: what else it knew would only be gone through.
+        study = optuna.create_study(
+            directions=self._study.directions,
+            sampler=_generation(seed_of(self._seed, 2, number), [], self._parents),
+        )
+        study.add_trials(self._parents)
+        return self._suggest(study.ask())
 
     def _filling_point(self, number: int) -> dict[str, Any]:
         """The point of this number in one scrambled Sobol sequence over the trained knobs."""
@@ -186,8 +207,8 @@ class NetworkSampler:
             directions=[directions[direction] for direction in self._space.objectives.values()]
         )
         self._retired = 0
-        self._generation = 0
-        self._study.add_trials(self._told)
+        if self._sampler in ("auto", "tpe"):
+            self._study.add_trials(self._told)
 
     def _retire_running(self) -> None:
         """Trials cannot be taken out of a study; failed ones are seen by no sampler."""
@@ -197,39 +218,42 @@ class NetworkSampler:
 
     def _fresh_sampler(self, number: int, kind: str) -> BaseSampler:
         seed = seed_of(self._seed, 2, number)
-        if kind == "tpe":
-            return TPESampler(seed=seed, n_startup_trials=_STARTUP, constant_liar=True)
         if kind == "random":
             return RandomSampler(seed=seed)
-        # Each generation's parents are chosen with a seed of their own, whenever that happens; from then on
-        # the study remembers them.
-        complete = len(self._told) // _POPULATION
-        for generation in range(self._generation + 1, complete + 1):
-            chooser = _generations(seed_of(self._seed, 3, generation))
-            chooser.get_parent_population(self._study, generation)
-        self._generation = complete
-        return _generations(seed)
+        # Jointly: knob by knob it would sort out all that it knows once for each of them.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return TPESampler(
+                seed=seed,
+                n_startup_trials=_STARTUP,
+                constant_liar=True,
+                multivariate=True,
+                group=any(p.when is not None for p in self._space.outer),
+            )
 
 
-def _generations(seed: int) -> NSGAIIISampler:
+def _generation(seed: int, population: list[FrozenTrial], parents: list[FrozenTrial]) -> NSGAIIISampler:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return _ToldGenerations(seed=seed, population_size=_POPULATION)
+        return _Generation(seed, population, parents)
 
 
-class _ToldGenerations(NSGAIIISampler):  # type: ignore[misc]
-    """NSGA-III over points that it did not propose itself: every 20 told points are a generation."""
+class _Generation(NSGAIIISampler):  # type: ignore[misc]
+    """NSGA-III at one generation, over points that it did not propose itself."""
+
+    def __init__(self, seed: int, population: list[FrozenTrial], parents: list[FrozenTrial]) -> None:
+        super().__init__(seed=seed, population_size=_POPULATION)
+        self._told = population
+        self._parents = parents
 
     def get_trial_generation(self, study: optuna.Study, trial: FrozenTrial) -> int:  # noqa: ARG002
-        return len(_complete(study)) // _POPULATION
+        return 1
 
-    def get_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
-        return _complete(study)[generation * _POPULATION : (generation + 1) * _POPULATION]
+    def get_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:  # noqa: ARG002
+        return self._told
 
-
-def _complete(study: optuna.Study) -> list[FrozenTrial]:
-    trials: list[FrozenTrial] = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return trials
+    def get_parent_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:  # noqa: ARG002
+        return self._parents
 
 
 # --- knobs as the library sees them: an index where values are countable, else the internal coordinate

@@ -69,7 +69,7 @@ class SearchSettings(BaseModel):
     early_stopping: Annotated[float, Field(gt=1.0, le=1000.0)] | None = None
     """Of the networks that are trained for `first_look`, the best are trained on, one in so many; so again
     each time their epochs have grown by this factor. `null` trains all of them to the end."""
-    first_look: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.25
+    first_look: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.15
     """Share of its epochs after which a training that can be stopped early is first looked at."""
     inner: Annotated[int, Field(ge=1, le=100_000_000)] = 200_000
     """Pairs of a policy and an accelerator scored on every trained network at most; all, where there are

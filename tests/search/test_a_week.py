@@ -1,4 +1,4 @@
-"""A week with 256 workers on a simulated clock: failures, stragglers, preemptions, a driver that restarts."""
+"""A week of many workers on a simulated clock: failures, stragglers, preemptions, a driver that restarts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import heapq
 from collections import Counter
 
 import numpy as np
+import pytest
 from analytic_jobs import space
 from test_scheduler import REFERENCE, answer
 
@@ -13,7 +14,6 @@ from aster_dse.evaluation import Evaluation
 from aster_dse.search.scheduler import PastLook, PastTrial, Scheduler
 from aster_dse.space import SearchSpace
 
-WORKERS = 256
 WEEK_H = 7 * 24.0
 EPOCH_H = 5.0
 FAILS, PREEMPTED, STRAGGLES = 0.05, 0.1, 0.05
@@ -23,7 +23,8 @@ FAILS, PREEMPTED, STRAGGLES = 0.05, 0.1, 0.05
 class Cluster:
     """Workers that take hours, and a journal of what came of it, as a store keeps it."""
 
-    def __init__(self, searched: SearchSpace, seed: int) -> None:
+    def __init__(self, searched: SearchSpace, workers: int, seed: int) -> None:
+        self.workers = workers
         self.space = searched
         self.rng = np.random.default_rng(seed)
         self.scheduler = self._scheduler()
@@ -41,7 +42,7 @@ class Cluster:
     def run(self, hours: float) -> None:
         """Keep all workers busy up to a moment, and let go on what runs then."""
         while True:
-            while len(self.busy) < WORKERS and self._begin():
+            while len(self.busy) < self.workers and self._begin():
                 pass
             if not self.busy or self.busy[0][0] > hours:
                 return
@@ -113,9 +114,10 @@ class Cluster:
         return answer(self.space, number, self.scheduler.running(number))
 
 
-def test_a_week_with_256_workers() -> None:
-    searched = space("search.early_stopping=3", "training.epochs=16")
-    cluster = Cluster(searched, seed=0)
+@pytest.mark.parametrize(("workers", "early"), [(256, "null"), (32, "3")])
+def test_a_week(workers: int, early: str) -> None:
+    searched = space(f"search.early_stopping={early}", "training.epochs=16", "search.inner=8")
+    cluster = Cluster(searched, workers, seed=0)
     cluster.run(60.0)
     before = cluster.scheduler
     cluster.restart()
@@ -124,13 +126,11 @@ def test_a_week_with_256_workers() -> None:
     assert cluster.scheduler.promoted() == before.promoted()
     assert cluster.scheduler.next_number == before.next_number
     cluster.run(WEEK_H)
-    assert min(cluster.happened.values()) > 0, cluster.happened
-    assert {"promotions", "failures", "stragglers", "preemptions", "looks", "restarts"} == set(
-        cluster.happened
-    )
+    pausing = {"promotions", "looks"} if early != "null" else set()
+    assert set(cluster.happened) == {"failures", "stragglers", "preemptions", "restarts"} | pausing
 
-    # No worker was ever idle, nobody's network was trained for two, and nothing is lost.
-    assert len(cluster.busy) == WORKERS
+    # No worker is idle, no network was trained for two trials, and nothing is lost.
+    assert len(cluster.busy) == workers
     networks = [tuple(trial.assignment[p.path] for p in searched.outer) for trial in cluster.asked.values()]
     assert len(set(networks)) == len(networks)
     assert sorted(cluster.asked) == list(range(len(cluster.asked)))
@@ -138,8 +138,8 @@ def test_a_week_with_256_workers() -> None:
     paused = {look.number for look in cluster.looks} - set(cluster.ended) - running
     assert len(paused) == cluster.scheduler.paused
     assert set(cluster.asked) == set(cluster.ended) | running | paused
-    assert not (set(cluster.ended) & running)
+    assert not set(cluster.ended) & running
 
-    # About a third goes on.
-    reached = len({look.number for look in cluster.looks})
-    assert reached / 3 - 1 <= cluster.happened["promotions"] <= reached / 2
+    if pausing:  # about a third goes on
+        reached = len({look.number for look in cluster.looks})
+        assert reached / 3 - 1 <= cluster.happened["promotions"] <= reached / 2
