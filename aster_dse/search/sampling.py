@@ -8,21 +8,17 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.samplers import BaseSampler, NSGAIIISampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from scipy.stats import qmc  # type: ignore[import-untyped]
 
 from aster_dse.errors import InputError
 from aster_dse.evaluation import Evaluation
+from aster_dse.search.coordinates import coordinate, distribution, value
 from aster_dse.search.network_model import NetworkModel
 from aster_dse.search.seeds import seed_of
-from aster_dse.space import Choice, Constraint, Parameter, SearchSpace
+from aster_dse.space import Constraint, SearchSpace
 
 __all__ = ["SAMPLERS", "NetworkSampler"]
 
@@ -68,7 +64,7 @@ class NetworkSampler:
         self._sampler = sampler
         self._model = NetworkModel(space.outer, space.objectives, reference)
         self._told: list[FrozenTrial] = []
-        self._distributions = {parameter.path: _distribution(parameter) for parameter in space.outer}
+        self._distributions = {parameter.path: distribution(parameter) for parameter in space.outer}
         # The library reports what a user of a study object would want to read; here there is none.
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._renew()
@@ -181,21 +177,21 @@ class NetworkSampler:
         for parameter in self._space.outer:
             if not self._space.active(parameter, assignment):
                 continue
-            path, distribution = parameter.path, self._distributions[parameter.path]
-            coordinate: float | int
-            if isinstance(distribution, CategoricalDistribution):
-                coordinate = trial.suggest_categorical(path, distribution.choices)
-            elif isinstance(distribution, IntDistribution):
-                coordinate = trial.suggest_int(path, distribution.low, distribution.high)
+            path, spread = parameter.path, self._distributions[parameter.path]
+            drawn: float | int
+            if isinstance(spread, CategoricalDistribution):
+                drawn = trial.suggest_categorical(path, spread.choices)
+            elif isinstance(spread, IntDistribution):
+                drawn = trial.suggest_int(path, spread.low, spread.high)
             else:
-                coordinate = trial.suggest_float(path, distribution.low, distribution.high)
-            assignment[path] = _value(parameter, coordinate)
+                drawn = trial.suggest_float(path, spread.low, spread.high)
+            assignment[path] = value(parameter, drawn)
         return assignment
 
     def _coordinates(self, assignment: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         active = [parameter for parameter in self._space.outer if self._space.active(parameter, assignment)]
         return {
-            "params": {p.path: _coordinate(p, assignment[p.path]) for p in active},
+            "params": {p.path: coordinate(p, assignment[p.path]) for p in active},
             "distributions": {p.path: self._distributions[p.path] for p in active},
         }
 
@@ -254,31 +250,6 @@ class _Generation(NSGAIIISampler):  # type: ignore[misc]
 
     def get_parent_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:  # noqa: ARG002
         return self._parents
-
-
-# --- knobs as the library sees them: an index where values are countable, else the internal coordinate
-
-
-def _distribution(parameter: Parameter) -> BaseDistribution:
-    low, high = parameter.internal_bounds
-    if isinstance(parameter, Choice):
-        return CategoricalDistribution(tuple(range(len(parameter.options))))
-    if parameter.internal_step is not None:
-        return IntDistribution(0, round((high - low) / parameter.internal_step))
-    return FloatDistribution(float(low), float(high))
-
-
-def _coordinate(parameter: Parameter, value: Any) -> int | float:
-    low, high = parameter.internal_bounds
-    if parameter.internal_step is not None:
-        return round((parameter.internal(value) - low) / parameter.internal_step)
-    return min(max(float(parameter.internal(value)), float(low)), float(high))
-
-
-def _value(parameter: Parameter, coordinate: int | float) -> Any:
-    if parameter.internal_step is not None:
-        return parameter.external(parameter.internal_bounds[0] + coordinate * parameter.internal_step)
-    return parameter.external(coordinate)
 
 
 def _excess(bound: Constraint, metrics: Mapping[str, float]) -> float:
