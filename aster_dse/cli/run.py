@@ -98,7 +98,7 @@ def run(
             raise SearchInterruptedError(
                 f"stopped at once; finished trials are kept, the others go on from their last epoch: {go_on}"
             ) from None
-        return summary, stopping.is_set() and summary.complete + summary.failed < target
+        return summary, stopping.is_set() and summary.complete + summary.failed + summary.paused < target
 
 
 @contextmanager

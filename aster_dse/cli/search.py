@@ -21,7 +21,7 @@ from aster_dse.cli.options import (
     artifacts_folder,
     storage_words,
 )
-from aster_dse.cli.output import program_here
+from aster_dse.cli.output import program_here, say
 from aster_dse.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -101,6 +101,13 @@ def search(
             help="Change one entry of the space for this run, as in network.width=32; repeatable.",
         ),
     ] = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STUDY|FILE",
+            help="Begin with the networks on the front of another study, or of an exported file.",
+        ),
+    ] = None,
     extend: Annotated[
         bool, typer.Option("--extend", help="Take a changed space that only adds to the study's.")
     ] = False,
@@ -136,7 +143,9 @@ def search(
     check_workload(chosen, space)
     with StudyStore(storage) as store:
         folder = made_folder(artifacts_folder(storage, artifacts))
-        chosen = _as_begun(store, name, chosen, asked)
+        chosen = _as_begun(store, name, chosen, asked, start_from)
+        if start_from is not None:
+            chosen = _with_settings(chosen, {"start": _starts(store, start_from, chosen)})
         row = open_study(store, chosen, name, extend=extend, code_version=__version__)
         _search(store, row, chosen, machines, timeout, storage, folder, json)
 
@@ -196,7 +205,26 @@ def _with_settings(space: SearchSpace, settings: Mapping[str, Any]) -> SearchSpa
     return replace(space, search=space.search.model_copy(update=dict(settings)))
 
 
-def _as_begun(store: StudyStore, name: str, space: SearchSpace, asked: Mapping[str, str]) -> SearchSpace:
+def _starts(store: StudyStore, source: str, space: SearchSpace) -> tuple[dict[str, Any], ...]:
+    """The networks of a study's front, or of an exported file, that lie in the space."""
+    from aster_dse.export import load_document, study_front
+    from aster_dse.export.starts import starts_of
+
+    path = Path(source)
+    if path.suffix in (".yaml", ".yml", ".json") or path.is_file():
+        candidates = [point.configuration for point in load_document(path).points]
+    else:
+        candidates = [point.candidate for point in study_front(store, store.study(source))]
+    starts, outside = starts_of(candidates, space)
+    if not starts:
+        raise InputError("--start-from", f"no network of {source} lies in the space", "widen it, or drop it")
+    say(f"begins with {len(starts)} networks of {source}" + (f", {outside} lie elsewhere" if outside else ""))
+    return tuple(starts)
+
+
+def _as_begun(
+    store: StudyStore, name: str, space: SearchSpace, asked: Mapping[str, str], start_from: str | None
+) -> SearchSpace:
     """The space with sampler, seed and inner points as the study began with, where it exists.
 
     Raises:
@@ -206,6 +234,10 @@ def _as_begun(store: StudyStore, name: str, space: SearchSpace, asked: Mapping[s
         begun = store.study(name).space["search"]
     except NotFoundError:
         return space
+    if start_from is not None:
+        raise InputError(
+            "--start-from", f"study {name!r} has begun", "leave it out, or begin another with --study"
+        )
     kept = {key: begun[key] for key in ("sampler", "inner", "seed")}
     wanted = space.search.model_dump(mode="json")
     for key, value in kept.items():
@@ -215,4 +247,4 @@ def _as_begun(store: StudyStore, name: str, space: SearchSpace, asked: Mapping[s
                 f"{wanted[key]}, but study {name!r} began with {value}",
                 "leave it out, or begin another study with --study",
             )
-    return _with_settings(space, kept)
+    return _with_settings(space, {**kept, "start": tuple(begun.get("start", ()))})

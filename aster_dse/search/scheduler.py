@@ -112,8 +112,7 @@ class Scheduler:
         left = self._left()
         if left is not None and not left:
             return None
-        proposed = self._sampler.propose(number, running, left)
-        for values in itertools.chain(proposed, self._redraws(number), left or ()):
+        for values in self._ideas(number, running, left):
             assignment = self._assignment(values)
             if self._network(assignment) not in self._networks:
                 proposal = Proposal(assignment, self._inner_seed(number))
@@ -122,6 +121,15 @@ class Scheduler:
                 self._running[number] = proposal
                 return proposal
         return None
+
+    def _ideas(
+        self, number: int, running: Sequence[Mapping[str, Any]], left: Sequence[dict[str, Any]] | None
+    ) -> Iterator[Mapping[str, Any]]:
+        """Values of trained knobs for a trial, the best idea first; some were proposed before."""
+        yield from self._space.search.start
+        yield from self._sampler.propose(number, running, left)
+        yield from self._redraws(number)
+        yield from left or ()
 
     def running(self, number: int) -> Proposal:
         """What a trial that is running has to do."""

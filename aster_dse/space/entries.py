@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from aster_dse.space.constraint import Constraint, check_together, parse_constraint
 from aster_dse.space.document import Place, kind_of, nearest_name, show
-from aster_dse.space.knobs import SearchSettings, TrainingResources, model_knobs
+from aster_dse.space.knobs import SearchSettings, TrainingResources, knobs, model_knobs
 from aster_dse.space.metrics import METRICS
 
 __all__ = ["READERS"]
@@ -61,8 +61,25 @@ def _constraints(value: object, place: Place) -> tuple[Constraint, ...]:
 
 
 def _search(value: object, place: Place) -> SearchSettings:
-    settings = _settings(SearchSettings, value, place, "{trials: 16}", {_RESOURCES: _resources})
+    inside = {_RESOURCES: _resources, "start": _start}
+    settings = _settings(SearchSettings, value, place, "{trials: 16}", inside)
     return SearchSettings(**settings)
+
+
+def _start(value: object, place: Place) -> tuple[dict[str, Any], ...]:
+    example = "write it like [{network.depth: 2}]"
+    if not isinstance(value, list | tuple):
+        raise place.error(f"{show(value)} is {kind_of(value)}, not a list", example)
+    networks = []
+    for index, entry in enumerate(value):
+        here = place.at(str(index))
+        if not isinstance(entry, Mapping) or not entry:
+            raise here.error(f"{show(entry)} is {kind_of(entry)}, not a mapping of knobs", example)
+        for path in entry:
+            if path not in knobs():
+                raise here.at(str(path)).error("unknown knob", nearest_name(str(path), knobs()))
+        networks.append({path: knobs()[path].check(item, here.at(path)) for path, item in entry.items()})
+    return tuple(networks)
 
 
 def _resources(value: object, place: Place) -> TrainingResources:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -76,6 +76,8 @@ class SearchSettings(BaseModel):
     fewer."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of the search; that of weights and data stands in their groups."""
+    start: tuple[dict[str, Any], ...] = ()
+    """Networks to begin with: values of searched knobs that need a training, by path."""
     resources_per_training: TrainingResources = TrainingResources()
 
 
@@ -190,11 +192,13 @@ class Knob:
 
 
 def model_knobs(model: type[BaseModel], group: str) -> dict[str, Knob]:
-    """The fields of ``model`` by name, without those that hold fields themselves."""
+    """The fields of ``model`` by name, without those that hold others."""
     found = {}
     properties = model.model_json_schema()["properties"]
     for name, info in model.model_fields.items():
-        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+        if get_origin(info.annotation) is tuple or (
+            isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel)
+        ):
             continue
         schema = properties[name]
         optional = any(branch.get("type") == "null" for branch in schema.get("anyOf", ()))

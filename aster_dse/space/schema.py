@@ -36,6 +36,10 @@ def json_schema() -> dict[str, Any]:
     constraint = rf"^\s*(({metrics})\s*(<=|>=)\s*{number}|{number}\s*(<=|>=)\s*({metrics}))\s*$"
     search = _settings(SearchSettings)
     search["properties"]["resources_per_training"] = _settings(TrainingResources)
+    search["properties"]["start"] = {
+        "type": "array",
+        "items": {"type": "object", "propertyNames": {"enum": list(knobs())}, "minProperties": 1},
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "aster-dse search space",

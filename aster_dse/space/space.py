@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -62,7 +62,7 @@ class SearchSpace:
     objectives: Mapping[str, str] = field(hash=False)
     """Metric to ``max`` or ``min``, in the order of :data:`METRICS`."""
     constraints: tuple[Constraint, ...]
-    search: SearchSettings
+    search: SearchSettings = field(hash=False)
 
     @classmethod
     def from_mapping(cls, content: object, source: str = "") -> SearchSpace:
@@ -94,14 +94,17 @@ class SearchSpace:
                 raise top.at(key).error("missing", f"add {example}")
         if not searched:
             raise top.error("nothing is searched", "give at least one knob choices or a range")
+        parameters = in_dependency_order(searched, top)
+        settings = read.get("search", SearchSettings())
+        _check_starts(settings, parameters, top)
         return cls(
             name=read["name"],
             description=read.get("description", ""),
             fixed=fixed,
-            parameters=in_dependency_order(searched, top),
+            parameters=parameters,
             objectives=read["objectives"],
             constraints=read.get("constraints", ()),
-            search=read.get("search", SearchSettings()),
+            search=settings,
         )
 
     @cached_property
@@ -230,6 +233,17 @@ class SearchSpace:
             inside[keys[-1]] = parse_yaml(text, place)
             space = SearchSpace.from_mapping(content, place.source)
         return space
+
+
+def _check_starts(settings: SearchSettings, parameters: Sequence[Parameter], top: Place) -> None:
+    trained = {parameter.path: parameter for parameter in parameters if parameter.needs_training}
+    for index, network in enumerate(settings.start):
+        for path, value in network.items():
+            here = top.at("search").at("start").at(str(index)).at(path)
+            if path not in trained:
+                raise here.error("not a searched knob that needs a training", nearest_name(path, trained))
+            if value not in trained[path]:
+                raise here.error(f"{show(value)} is not searched", f"one of {trained[path].as_dict()}")
 
 
 def assign(candidate: Candidate, values: Mapping[str, Any]) -> Candidate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 
@@ -52,6 +53,45 @@ def test_more_trials_go_on_and_resume_needs_no_space_file(continued: Home) -> No
     resumed = continued.aster("resume", "s", "--trials", 4, "--workers", 0, "--json").document
     assert resumed["trials"]["complete"] == 4
     assert resumed["hypervolume"] >= more["hypervolume"]
+
+
+def test_a_search_begins_with_what_another_one_found(continued: Home) -> None:
+    front = continued.aster("pareto", "s", "--json").document
+    known = {json.dumps([point["configuration"][g] for g in ("network", "training")]) for point in front}
+    begun = continued.search("--study", "t", "--start-from", "s", "--trials", len(known), "--json")
+    assert f"begins with {len(known)} networks of s" in begun.err
+    assert begun.document["trainings_reused"] == len(known)
+    exported = continued.space.with_name("front.yaml")
+    continued.aster("export", "s", "-o", exported)
+    again = continued.search("--study", "u", "--start-from", exported, "--trials", 1, "--json")
+    assert again.document["trainings_reused"] == 1
+    assert continued.aster("resume", "u", "--trials", len(known), "--workers", 0).code == 0
+    one, other = (continued.aster("trials", name, "--json").document for name in ("t", "u"))
+    assert [row["assignment"] for row in one] == [row["assignment"] for row in other]
+
+
+def test_what_no_search_can_begin_with_is_refused(continued: Home) -> None:
+    for source, code in (("nope", 3), ("nope.yaml", 3)):
+        ran = continued.search("--study", "t", "--start-from", source)
+        assert ran.code == code
+        assert ran.err.count("\n") == 1
+    ran = continued.search("--study", "s", "--start-from", "s")
+    assert ran.code == 2
+    assert "has begun" in ran.err
+
+
+def test_early_stopping_is_told(home: Home) -> None:
+    ran = home.search("--set", "search.early_stopping=2", "--set", "training.epochs=2", "--trials", 7)
+    assert ran.code == 0
+    assert "paused after epoch 1" in ran.err
+    document = home.aster("status", "tiny", "--json").document["trials"]
+    assert document["complete"] + document["paused"] == 7
+    rows = home.aster("trials", "tiny", "--state", "paused", "--json").document
+    assert len(rows) == document["paused"]
+    assert all(row["paused_epoch"] == 1 for row in rows)
+    if rows:
+        assert "stopped early, after epoch 1 of 2" in home.aster("trials", "tiny").out
+        assert home.aster("show", "tiny", rows[0]["trial"]).code == 0
 
 
 def test_without_json_it_ends_with_the_front_and_three_commands(continued: Home) -> None:

@@ -227,3 +227,13 @@ def _minimised(searched: SearchSpace, scored: Sequence[Evaluation]) -> np.ndarra
 
 def _minimised_reference(objectives: Iterable[str] = REFERENCE) -> list[float]:
     return [-REFERENCE[name] if name == "accuracy" else REFERENCE[name] for name in objectives]
+
+
+def test_a_search_begins_with_the_networks_it_is_given() -> None:
+    starts = [{"network.width": 64, "network.depth": 3}, {"network.width": 16, "network.depth": 1}]
+    searched = space(f"search.start={starts}")
+    run = Run(searched).go(8)
+    first = [{path: run.asked[n].assignment[path] for path in starts[0]} for n in range(2)]
+    assert first == starts
+    assert run.resumed().ask(8) == run.ask(8)
+    assert len({str(proposal.assignment) for proposal in run.asked.values()}) == 9

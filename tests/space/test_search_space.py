@@ -249,6 +249,33 @@ class TestConstraints:
         assert accuracy.violation({"accuracy": float("nan")}) == float("inf")
 
 
+class TestStart:
+    @pytest.mark.parametrize(
+        ("start", "said"),
+        [
+            ("{network.depth: 2}", "search.start: {network.depth} is a mapping, not a list"),
+            ("[3]", "search.start.0: 3 is an integer"),
+            ("[{}]", "search.start.0"),
+            ("[{network.dept: 2}]", "unknown knob"),
+            ("[{network.depth: two}]", "network.depth"),
+            ("[{network.depth: 1000}]", "1000"),
+            ("[{policy.exit_threshold: 0.5}]", "not a searched knob that needs a training"),
+            ("[{training.epochs: 2}]", "not a searched knob that needs a training"),
+        ],
+    )
+    def test_what_cannot_begin_is_refused(self, space, start, said):
+        with pytest.raises(InputError) as caught:
+            space.override(f"search.start={start}")
+        assert said in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+    def test_what_can_is_stored(self, space):
+        begun = space.override("search.start=[{network.depth: 2}]")
+        assert SearchSpace.from_mapping(begun.as_dict()) == begun
+        assert begun.hash == space.hash
+        assert hash(begun) == hash(space.override("search.seed=9"))
+
+
 class TestIdentity:
     def test_a_stored_space_comes_back_equal(self, space):
         stored = json.loads(json.dumps(space.as_dict(), sort_keys=True))
@@ -269,8 +296,11 @@ class TestIdentity:
             "trainings": None,
             "gpu_hours": None,
             "patience": None,
+            "early_stopping": None,
+            "first_look": 0.15,
             "inner": 200_000,
             "seed": 0,
+            "start": [],
             "resources_per_training": {"workers": 1, "cpus": 1, "gpus": None},
         }
 
