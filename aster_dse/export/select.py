@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from aster_dse.errors import InfeasibleError, InputError, NotFoundError
 from aster_dse.export.points import Point, front_of, front_rows, minimised, points_at
 from aster_dse.pareto import knee_point
-from aster_dse.space import METRICS
+from aster_dse.space import METRICS, Constraint
 from aster_dse.store.reading import StudyQueries
 from aster_dse.store.rows import StudyRow
 
@@ -20,7 +24,9 @@ __all__ = ["select"]
 _FORMS = "pareto, knee, best:METRIC, trial:N or trial:N:INDEX"
 
 
-def select(reader: StudyQueries, study: StudyRow, selection: str) -> list[Point]:
+def select(
+    reader: StudyQueries, study: StudyRow, selection: str, *, where: Sequence[Constraint] = ()
+) -> list[Point]:
     """The chosen points, each once.
 
     Args:
@@ -29,28 +35,29 @@ def select(reader: StudyQueries, study: StudyRow, selection: str) -> list[Point]
         selection: ``pareto`` (the feasible front), ``knee`` (the point of it where the trade-off bends),
             ``best:METRIC``, ``trial:N`` (the front of one trial) or ``trial:N:INDEX`` (one configuration);
             several with commas between them.
+        where: what a configuration must meet besides the study's constraints.
 
     Raises:
         InputError: another word.
         NotFoundError: no such trial, or the study has no evaluated configuration.
-        InfeasibleError: none meets the constraints; ``trial`` takes those that do not.
+        InfeasibleError: none meets the constraints; ``trial`` takes those that do not meet the study's.
     """
     chosen: dict[tuple[int, int], Point] = {}
     for word in selection.split(","):
-        for point in _select(reader, study, word.strip()):
+        for point in _select(reader, study, word.strip(), where):
             chosen.setdefault((point.trial, point.index), point)
     return list(chosen.values())
 
 
-def _select(reader: StudyQueries, study: StudyRow, word: str) -> list[Point]:
+def _select(reader: StudyQueries, study: StudyRow, word: str, where: Sequence[Constraint]) -> list[Point]:
     kind, _, argument = word.partition(":")
     if kind == "trial":
-        return _of_trial(reader, study, argument, word)
+        return [p for p in _of_trial(reader, study, argument, word) if _meets(p, where)]
     if kind == "best":
         metric = _metric(argument)
     elif word not in ("pareto", "knee"):
         raise InputError("--select", f"{word!r} is no selection", _FORMS)
-    feasible = _feasible(reader, study)
+    feasible = _meeting(_feasible(reader, study), study, where)
     if word == "pareto":
         return front_of(reader, study, feasible, study.objectives)
     if word == "knee":
@@ -77,6 +84,31 @@ def _of_trial(reader: StudyQueries, study: StudyRow, argument: str, word: str) -
         )
     feasible = frame[frame["feasible"]]
     return front_of(reader, study, frame if feasible.empty else feasible, study.objectives)
+
+
+def _meets(point: Point, where: Sequence[Constraint]) -> bool:
+    return not any(bound.violation(point.metrics) for bound in where)
+
+
+def _meeting(frame: pd.DataFrame, study: StudyRow, where: Sequence[Constraint]) -> pd.DataFrame:
+    """Those that meet further bounds.
+
+    Raises:
+        InfeasibleError: none does.
+    """
+    if not where:
+        return frame
+    columns = {name: frame[name].tolist() for name in METRICS}
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    excess = np.array([math.fsum(bound.violation(row) for bound in where) for row in rows])
+    if excess.min() > 0.0:
+        nearest = frame.iloc[int(excess.argmin())]
+        raise InfeasibleError(
+            f"no configuration of study {study.name!r} meets {' and '.join(map(str, where))} too "
+            f"(the nearest is trial:{int(nearest['trial'])}:{int(nearest['index'])}, "
+            f"off by {excess.min():.3g})"
+        )
+    return frame[excess <= 0.0]
 
 
 def _metric(name: str) -> str:

@@ -24,7 +24,7 @@ from aster_dse.export import (
     write_atomically,
 )
 from aster_dse.search.protocol import NetworkFailure, NetworkResult
-from aster_dse.space import Candidate, SearchSpace
+from aster_dse.space import Candidate, Constraint, SearchSpace, parse_constraint
 from aster_dse.store import StudyRow, StudyStore
 
 SPACE: dict[str, Any] = {
@@ -165,6 +165,19 @@ def test_bad_selections(
 ) -> None:
     with pytest.raises(error, match=said):
         select(store, study, selection)
+
+
+def test_a_further_bound_narrows_the_choice(store: StudyStore, study: StudyRow) -> None:
+    everything = select(store, study, "trial:0, trial:1")
+    least = sorted(point.metrics["accuracy"] for point in everything)[-2]
+    bound = parse_constraint(f"accuracy >= {least}")
+    chosen = select(store, study, "best:energy_uj, trial:0, trial:1", where=[bound])
+    assert chosen
+    assert all(point.metrics["accuracy"] >= least for point in chosen)
+    energies = [p.metrics["energy_uj"] for p in everything if p.feasible and p.metrics["accuracy"] >= least]
+    assert chosen[0].metrics["energy_uj"] == min(energies)
+    with pytest.raises(InfeasibleError, match=r"meets accuracy >= 2.*trial:1:0"):
+        select(store, study, "knee", where=[Constraint("accuracy", ">=", 2.0)])
 
 
 def test_nothing_feasible_is_told_with_the_nearest(store: StudyStore) -> None:
