@@ -58,7 +58,7 @@ _LEVELS = 64
 _POLICIES = 8_192
 """Policies tried on a trace; with more, continuous knobs are tried at fewer values."""
 _DESIGNS = 4_096
-"""Accelerators that a network meets where they are drawn, not listed."""
+"""Accelerators that a network meets where they are drawn, not listed; with more pairs, one in 64 pairs."""
 _PAIRS_WHILE_TRAINING = 4_096
 _ROUNDS = 6
 _SCOUTS = 8
@@ -269,7 +269,8 @@ class _Search:
         else:
             scouts = np.unique(np.linspace(0, len(everyone) - 1, _SCOUTS).round().astype(np.intp))
             # Half of the pairs go to looking around, half to the accelerators that proved good.
-            size = min(self._question.count // 2 // len(scouts), _DESIGNS) // _ROUNDS
+            most = max(_DESIGNS, self._question.count // 64)
+            size = min(self._question.count // 2 // len(scouts), most) // _ROUNDS
             for number in range(_ROUNDS):
                 drawn = self._drawn(max(size, 1)) if number == 0 else self._offspring(max(size, 1))
                 self._score(scouts, self._add(drawn))

@@ -58,7 +58,7 @@ def test_a_space_file_that_is_not_there(tmp_path: Path) -> None:
     assert ran.code == 2
     assert (
         "no such file (a path, or one that ships: cifar10, cifar100, cifar10_dvs, digits, digits_dvs, "
-        "dvs_gesture, imagenet)" in ran.complaint
+        "dvs_gesture, hardware_only, imagenet)" in ran.complaint
     )
 
 

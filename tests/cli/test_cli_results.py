@@ -13,6 +13,7 @@ import pytest
 from command_line import DIVERGES, PROGRAM, Home, Ran, aster, start
 
 from aster_dse.space import METRICS
+from aster_dse.store.tables import HEAD
 
 
 def test_studies_lists_counts_and_objectives(searched: Home) -> None:
@@ -137,7 +138,7 @@ def test_delete_asks_first(continued: Home, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_upgrade_makes_the_tables(tmp_path: Path) -> None:
     storage = f"sqlite:///{tmp_path}/new.db"
-    assert aster("db", "upgrade", "--storage", storage, "--json").document == {"revision": "0001"}
+    assert aster("db", "upgrade", "--storage", storage, "--json").document == {"revision": HEAD}
     assert aster("studies", "--storage", storage, "--json").document == []
 
 

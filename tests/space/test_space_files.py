@@ -12,7 +12,16 @@ import yaml
 from aster_dse.errors import InputError
 from aster_dse.space import SearchSpace, json_schema, load_space, shipped_spaces
 
-SHIPPED = ["cifar10", "cifar100", "cifar10_dvs", "digits", "digits_dvs", "dvs_gesture", "imagenet"]
+SHIPPED = [
+    "cifar10",
+    "cifar100",
+    "cifar10_dvs",
+    "digits",
+    "digits_dvs",
+    "dvs_gesture",
+    "hardware_only",
+    "imagenet",
+]
 MINIMAL = """\
 name: tiny
 workload: {name: digits-dvs}
@@ -51,6 +60,11 @@ class TestShippedSpaces:
         assert {parameter.group for parameter in space.outer} == {"network", "training"}
         assert {parameter.group for parameter in space.inner} == {"policy", "hardware"}
         assert list(space.objectives) == ["accuracy", "energy_uj", "latency_us", "area_mm2"]
+
+    def test_of_accelerators_alone_nothing_needs_a_second_training(self):
+        space = load_space("hardware_only")
+        assert space.outer == ()
+        assert {parameter.group for parameter in space.inner} == {"policy", "hardware"}
 
     def test_a_path_loads_too(self, tmp_path):
         assert load_space(write(tmp_path, MINIMAL)).name == "tiny"
