@@ -43,7 +43,7 @@ def conclude(
     print(
         f"\n{study.name}: {summary.complete} trials complete{failed}{paused}{running}; "
         f"{summary.trainings} networks trained, {summary.trainings_reused} found trained; "
-        f"{summary.scored:,} points scored "
+        f"{summary.scored:,} points scored; networks proposed by {summary.sampler} "
         f"({duration(summary.wall_s)}; ended: {summary.stopped})"
     )
     if len(summary.hypervolumes) > 1:
