@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aster_dse.search.journal import Journal
     from aster_dse.store.rows import TrialRow
 
-__all__ = ["past_looks", "past_trials"]
+__all__ = ["knob_value", "past_looks", "past_trials"]
 
 
 def past_trials(journal: Journal, study_id: int, space: SearchSpace) -> list[PastTrial]:
@@ -71,7 +71,7 @@ def _evaluations(
     for place, number in enumerate(columns["trial"]):
         known = rows[number].assignment
         inner = {
-            p.path: _value(p, columns[p.path][place]) if p.path in known else assigned[number][p.path]
+            p.path: knob_value(p, columns[p.path][place]) if p.path in known else assigned[number][p.path]
             for p in space.inner
         }
         metrics = {name: columns[name][place] for name in METRICS}
@@ -85,7 +85,7 @@ def _evaluations(
     return found
 
 
-def _value(parameter: Parameter, cell: Any) -> Any:
+def knob_value(parameter: Parameter, cell: Any) -> Any:
     """A knob's value from a table, whose columns know neither None nor integers beside None."""
     missing = cell is None or (isinstance(cell, float) and math.isnan(cell))
     if isinstance(parameter, Choice):
