@@ -158,7 +158,8 @@ def _everything(reader: StudyReader, study: StudyRow, trial: TrialRow, index: in
         rates = training.detail.get("firing_rate", {})
         facts["firing_rate"] = _in_order(rates, [layer.name for layer in _geometry(trial).neurons])
     if trial.evaluations:
-        facts |= _configuration(reader, study, trial, index)
+        samples = None if training is None else training.detail.get("validation_samples")
+        facts |= _configuration(reader, study, trial, index, samples)
     elif index is not None:
         raise InputError("--index", f"trial {trial.number} has no configurations", f"it is {trial.state}")
     else:
@@ -167,9 +168,10 @@ def _everything(reader: StudyReader, study: StudyRow, trial: TrialRow, index: in
 
 
 def _configuration(
-    reader: StudyReader, study: StudyRow, trial: TrialRow, index: int | None
+    reader: StudyReader, study: StudyRow, trial: TrialRow, index: int | None, samples: int | None
 ) -> dict[str, Any]:
     """One evaluated configuration of the trial, and the trial's other good ones."""
+    from aster_dse.evaluation.interval import wilson_interval
     from aster_dse.export.points import points_at
     from aster_dse.export.select import select
 
@@ -180,6 +182,8 @@ def _configuration(
     return {
         **chosen.as_dict(),
         "objectives": {name: chosen.metrics[name] for name in study.objectives},
+        # None for networks of an older version, which did not count them.
+        "accuracy_interval": list(wilson_interval(chosen.metrics["accuracy"], samples)) if samples else None,
         "constraints": _constraints(study, row),
         "told": row.told_order is not None,
         "breakdown": _breakdown(detail.get("hardware", {}), trial),
@@ -278,6 +282,10 @@ def _print_figures(facts: dict[str, Any]) -> None:
     rows = table([heading(name) for name in facts["metrics"]], right=[heading(n) for n in facts["metrics"]])
     rows.add_row(*map(number, facts["metrics"].values()))
     print_table(rows)
+    if facts["accuracy_interval"]:
+        low, high = facts["accuracy_interval"]
+        samples = facts["training"]["validation_samples"]
+        print(f"accuracy on {samples} validation samples: 95 % interval {low:.4f} to {high:.4f}")
     for constraint in facts["constraints"]:
         broken = f"broken by {constraint['violation']:.3g}" if constraint["violation"] > 0 else "holds"
         print(f"{constraint['expression']}: {number(constraint['value'])}, {broken}")

@@ -189,6 +189,7 @@ def _summary(trained: TrainedNetwork, trace: ActivityTrace) -> dict[str, Any]:
         "accuracy": trained.accuracy,
         "epochs": trained.epochs,
         "parameters": trained.parameters,
+        "validation_samples": len(trace.labels),
         "wall_s": trained.wall_s,
         "cpu_s": trained.cpu_s,
         "resumed_from_epoch": trained.resumed_from_epoch,

@@ -56,9 +56,9 @@ class NetworkResult:
     reused: bool
     """True where the trained network was found, not trained."""
     training: dict[str, Any]
-    """``accuracy`` (validation, full T), ``epochs``, ``parameters``, ``wall_s``, ``cpu_s``,
-    ``history`` (a row per epoch), ``resumed_from_epoch``; of an inner search ``inner_scored`` (pairs of a
-    policy and an accelerator) and ``inner_exhaustive``."""
+    """``accuracy`` (validation, full T), ``validation_samples``, ``epochs``, ``parameters``, ``wall_s``,
+    ``cpu_s``, ``history`` (a row per epoch), ``resumed_from_epoch``; of an inner search ``inner_scored``
+    (pairs of a policy and an accelerator) and ``inner_exhaustive``."""
     evaluations: tuple[Evaluation, ...]
     wall_s: float
     node: str = ""

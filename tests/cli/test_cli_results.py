@@ -136,6 +136,25 @@ def test_delete_asks_first(continued: Home, monkeypatch: pytest.MonkeyPatch) -> 
     assert continued.aster("studies", "--json").document == []
 
 
+def test_a_configuration_says_how_far_its_accuracy_can_be_trusted(searched: Home) -> None:
+    shown = searched.aster("show", "s", 0, "--json").document
+    low, high = shown["accuracy_interval"]
+    assert low < shown["metrics"]["accuracy"] < high
+    samples = shown["training"]["validation_samples"]
+    assert (
+        f"accuracy on {samples} validation samples: 95 % interval {low:.4f}"
+        in searched.aster("show", "s", 0).out
+    )
+
+
+def test_importance_needs_a_study_of_some_size(searched: Home) -> None:
+    ran = searched.aster("importance", "s")
+    assert (ran.code, ran.out) == (1, "")
+    assert "too few to tell what is important" in ran.complaint
+    ran = searched.aster("importance", "s", "--objectives", "speed")
+    assert ran.code == 2
+
+
 def test_upgrade_makes_the_tables(tmp_path: Path) -> None:
     storage = f"sqlite:///{tmp_path}/new.db"
     assert aster("db", "upgrade", "--storage", storage, "--json").document == {"revision": HEAD}
