@@ -246,7 +246,7 @@ class _Driver:
             return f"the {settings.gpu_hours:g} GPU hours are used up"
         if settings.patience is not None and self._scheduler.stale >= settings.patience:
             return f"the hypervolume has stood still for {self._scheduler.stale} networks"
-        if self._failed_here >= _HOPELESS and self._complete == 0:
+        if self._failed_here >= _HOPELESS and self._complete == 0 and not self._scheduler.looked:
             return (
                 f"the first {self._failed_here} trials all failed, the last one because: {self._last_reason}"
             )

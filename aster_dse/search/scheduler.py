@@ -174,6 +174,11 @@ class Scheduler:
         return proposal
 
     @property
+    def looked(self) -> bool:
+        """Whether any training came as far as its first look."""
+        return bool(self._looked)
+
+    @property
     def paused(self) -> int:
         """Trials that are stopped early, by now."""
         return len(self._paused)

@@ -254,6 +254,12 @@ def test_several_pause_at_once_in_any_order(sqlite_url: str, tmp_path: Path) -> 
     assert summary.paused
 
 
+def test_a_search_whose_trainings_begin_well_does_not_give_up(sqlite_url: str, tmp_path: Path) -> None:
+    jobs = failing(lambda number: number < 6)  # who goes on fails, and those do first
+    summary = search(sqlite_url, space(*EARLY), 12, jobs=jobs, artifacts=tmp_path)
+    assert (summary.failed, summary.complete + summary.paused) == (6, 6)
+
+
 def test_early_stopping_can_be_turned_off_in_the_middle(sqlite_url: str, tmp_path: Path) -> None:
     search(sqlite_url, space(*EARLY), 9, artifacts=tmp_path)
     summary = search(sqlite_url, space(), 12, artifacts=tmp_path)
