@@ -54,7 +54,8 @@ def make_part(number: int, outer: dict[str, Any], folder: Path) -> str:
     import torch
 
     from aster_dse.activity.record import record_trace
-    from aster_dse.evaluation.inner import InnerQuestion, policy_points, useful_policies
+    from aster_dse.evaluation.inner import policy_points, useful_policies
+    from aster_dse.evaluation.question import InnerQuestion
     from aster_dse.policy import PolicyTable
     from aster_dse.policy.batch import apply_policies
     from aster_dse.space import assign, load_space

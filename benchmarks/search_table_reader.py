@@ -20,7 +20,8 @@ from search_table import SPACE, TABLE
 
 from aster_dse.activity import InferenceActivity
 from aster_dse.evaluation import Evaluation
-from aster_dse.evaluation.inner import InnerPairs, InnerQuestion, search_pairs
+from aster_dse.evaluation.pairs import InnerPairs, search_pairs
+from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.hardware import resolve
 from aster_dse.hardware.cost import estimate_many
 from aster_dse.hardware.designs import DesignTable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aster_dse.cli.options import DEFAULT_STORAGE, Json, Storage, StudyName
+from aster_dse.cli.options import DEFAULT_STORAGE, Json, Storage, StudyName, listed
 from aster_dse.cli.output import console, heading, number, print_json, table
 from aster_dse.errors import InfeasibleError
 
@@ -42,9 +42,7 @@ def pareto(
 
     with StudyReader(storage) as reader:
         row = reader.study(study)
-        names = (
-            None if objectives is None else [name.strip() for name in objectives.split(",") if name.strip()]
-        )
+        names = listed(objectives)
         goals = goals_of(row, names)
         points = study_front(reader, row, objectives=names, feasible_only=feasible)
         if json:

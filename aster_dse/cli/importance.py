@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from aster_dse.cli.options import DEFAULT_STORAGE, Json, Storage, StudyName
+from aster_dse.cli.options import DEFAULT_STORAGE, Json, Storage, StudyName, listed
 from aster_dse.cli.output import heading, print_json, print_table, table
 
 __all__ = ["importance"]
@@ -28,10 +28,7 @@ def importance(
 
     with StudyReader(storage) as reader:
         row = reader.study(study)
-        names = (
-            None if objectives is None else [name.strip() for name in objectives.split(",") if name.strip()]
-        )
-        shares = shares_of(reader, row, goals_of(row, names))
+        shares = shares_of(reader, row, goals_of(row, listed(objectives)))
         counts = reader.counts(row.id)
     if json:
         print_json({"study": study, "configurations": counts.feasible, "importance": shares})

@@ -18,6 +18,7 @@ __all__ = [
     "Storage",
     "StudyName",
     "artifacts_folder",
+    "listed",
     "storage_words",
 ]
 
@@ -84,3 +85,8 @@ def storage_words(storage: str, shown: str) -> str:
     if storage == os.environ.get(STORAGE_VARIABLE, DEFAULT_STORAGE):
         return ""
     return f" --storage {shlex.quote(shown)}"
+
+
+def listed(words: str | None) -> list[str] | None:
+    """The words of ``A,B``; None where the option is not given."""
+    return None if words is None else [word.strip() for word in words.split(",") if word.strip()]

@@ -124,9 +124,13 @@ class _Lines:
     def __init__(self, state: _State) -> None:
         self._state = state
         self._last = 0.0
+        self._begun: set[int] = set()
 
     def trial_started(self, number: int, candidate: Candidate) -> None:
         self._state.running[number] = 0.0
+        if number in self._begun:
+            self._print(f"trial {number} goes on")
+            return
         network = candidate.network
         self._print(f"trial {number} started: width {network.width}, depth {network.depth}, {network.neuron}")
 
@@ -140,6 +144,7 @@ class _Lines:
             )
 
     def trial_ended(self, outcome: Outcome, progress: Progress) -> None:
+        self._begun.add(outcome.trial)
         self._state.running.pop(outcome.trial, None)
         self._state.done = progress.complete + progress.failed + progress.paused
         self._print(

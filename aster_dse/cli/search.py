@@ -135,7 +135,7 @@ def search(
     asked = {name: f"--{name}" for name in flags}
     asked |= {
         name: f"--set search.{name}"
-        for name in ("sampler", "inner", "seed")
+        for name in ("sampler", "inner", "seed", "start")
         if any(setting.partition("=")[0].strip() == f"search.{name}" for setting in set_ or ())
     }
     chosen = _with_settings(chosen, flags)
@@ -238,7 +238,7 @@ def _as_begun(
         raise InputError(
             "--start-from", f"study {name!r} has begun", "leave it out, or begin another with --study"
         )
-    kept = {key: begun[key] for key in ("sampler", "inner", "seed")}
+    kept = {key: begun[key] for key in ("sampler", "inner", "seed")} | {"start": begun.get("start", [])}
     wanted = space.search.model_dump(mode="json")
     for key, value in kept.items():
         if key in asked and wanted[key] != value:
@@ -247,4 +247,4 @@ def _as_begun(
                 f"{wanted[key]}, but study {name!r} began with {value}",
                 "leave it out, or begin another study with --study",
             )
-    return _with_settings(space, {**kept, "start": tuple(begun.get("start", ()))})
+    return _with_settings(space, {**kept, "start": tuple(kept["start"])})

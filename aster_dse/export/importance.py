@@ -11,12 +11,14 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, IntDistribution
 from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial, create_trial
 
 from aster_dse.errors import AsterError
+from aster_dse.policy import skipped_blocks
 from aster_dse.search.coordinates import coordinate, distribution
 from aster_dse.search.history import knob_value
 from aster_dse.space import SearchSpace
@@ -60,7 +62,7 @@ def importance(
             f"study {study.name!r} has {len(table)} feasible configurations on {networks} networks, "
             f"too few to tell what is important (at least {_CONFIGURATIONS} on {_NETWORKS})"
         )
-    activity = {row.key: row.detail.get("block_activity", []) for row in reader.trainings(study.id)}
+    activity = {row.key: np.array(row.detail.get("block_activity", ())) for row in reader.trainings(study.id)}
     spreads: dict[str, BaseDistribution] = {p.path: distribution(p) for p in space.parameters}
     if _SKIP in spreads:
         spreads[_SKIP] = IntDistribution(0, max(len(blocks) for blocks in activity.values()))
@@ -74,9 +76,7 @@ def importance(
             if space.active(p, assignment) and assignment[p.path] in p
         }
         if _SKIP in values:
-            blocks = activity[columns["training_key"][row]]
-            threshold = assignment[_SKIP]
-            values[_SKIP] = 0 if threshold is None else sum(block <= threshold for block in blocks)
+            values[_SKIP] = len(skipped_blocks(activity[columns["training_key"][row]], assignment[_SKIP]))
         trials.append(
             create_trial(
                 values=[columns[name][row] for name in goals],

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from aster_dse.errors import InputError
-from aster_dse.evaluation.inner import InnerQuestion, check_designs
+from aster_dse.evaluation.pairs import check_designs
+from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.search.history import past_looks, past_trials
 from aster_dse.search.journal import Journal
 from aster_dse.search.outcomes import keep_file, problem_of, refused
@@ -239,9 +240,10 @@ class _Driver:
             return f"the {timeout_s:g} s allowed are over"
         settings = self._space.search
         trained = self._complete - self._reused + self._failed + self._scheduler.paused
-        if settings.trainings is not None and trained + len(self._in_flight) >= settings.trainings:
-            begun = bool(self._orphans) or self._scheduler.promoted() is not None
-            return "" if begun else f"{settings.trainings} networks are trained"
+        full = settings.trainings is not None and trained + len(self._in_flight) >= settings.trainings
+        # Those that have begun may go on.
+        if full and not self._orphans and self._scheduler.promoted() is None:
+            return f"{settings.trainings} networks are trained"
         if settings.gpu_hours is not None and self._gpu_hours >= settings.gpu_hours:
             return f"the {settings.gpu_hours:g} GPU hours are used up"
         if settings.patience is not None and self._scheduler.stale >= settings.patience:

@@ -113,19 +113,25 @@ class NetworkModel:
         waiting = [self._place(assignment) for assignment in pending]
         points = self._candidates(rng) if candidates is None else [dict(c) for c in candidates]
         places = np.array([self._place(point) for point in points])
-        if any(len(network.points) for network in self._networks):
-            gains = self._gains(rng, waiting, places)
+        whole = self._networks[-_REMEMBERED:]
+        if any(len(network.points) for network in whole):
+            gains = self._gains(rng, whole, waiting, places)
         else:
-            gains = _least_violation(self._networks[-_REMEMBERED:], waiting, places)
+            gains = _least_violation(whole, waiting, places)
         order = np.argsort(-gains, kind="stable")
         return [points[index] for index in order.tolist()]
 
     # --- gains
 
-    def _gains(self, rng: np.random.Generator, waiting: Sequence[Array], places: Array) -> Array:
+    def _gains(
+        self,
+        rng: np.random.Generator,
+        whole: Sequence[_Network],
+        waiting: Sequence[Array],
+        places: Array,
+    ) -> Array:
         directions = np.abs(rng.standard_normal((_DIRECTIONS, len(self._signs))))
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-        whole = self._networks[-_REMEMBERED:]
         everything = np.concatenate([network.points for network in whole])
         corner = self._corner(everything)
         ideal = np.minimum(everything.min(axis=0), corner)

@@ -10,7 +10,7 @@ from aster_dse.evaluation import Evaluation
 from aster_dse.space import Candidate
 
 if TYPE_CHECKING:
-    from aster_dse.evaluation.inner import InnerQuestion
+    from aster_dse.evaluation.question import InnerQuestion
 
 __all__ = [
     "EpochReport",

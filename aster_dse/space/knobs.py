@@ -66,7 +66,7 @@ class SearchSettings(BaseModel):
     """GPUs times hours of training after which no network is begun."""
     patience: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Networks in a row that leave the hypervolume within 0.1 % of what it was, after which none is begun."""
-    early_stopping: Annotated[float, Field(gt=1.0, le=1000.0)] | None = None
+    early_stopping: Annotated[float, Field(ge=1.5, le=1000.0)] | None = None
     """Of the networks that are trained for `first_look`, the best are trained on, one in so many; so again
     each time their epochs have grown by this factor. `null` trains all of them to the end."""
     first_look: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.15

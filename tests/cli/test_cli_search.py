@@ -78,20 +78,23 @@ def test_what_no_search_can_begin_with_is_refused(continued: Home) -> None:
     ran = continued.search("--study", "s", "--start-from", "s")
     assert ran.code == 2
     assert "has begun" in ran.err
+    ran = continued.search("--study", "s", "--set", "search.start=[{training.learning_rate: 0.01}]")
+    assert ran.code == 2
+    assert ran.err.count("\n") == 1
 
 
 def test_early_stopping_is_told(home: Home) -> None:
-    ran = home.search("--set", "search.early_stopping=2", "--set", "training.epochs=2", "--trials", 7)
+    ran = home.search("--set", "search.early_stopping=1000", "--set", "training.epochs=2", "--trials", 7)
     assert ran.code == 0
-    assert "paused after epoch 1" in ran.err
+    assert "trial 0 paused after epoch 1" in ran.err
+    assert "trial 0 goes on" in ran.err
+    assert "6 trials complete, 1 stopped early" in ran.out
     document = home.aster("status", "tiny", "--json").document["trials"]
-    assert document["complete"] + document["paused"] == 7
-    rows = home.aster("trials", "tiny", "--state", "paused", "--json").document
-    assert len(rows) == document["paused"]
-    assert all(row["paused_epoch"] == 1 for row in rows)
-    if rows:
-        assert "stopped early, after epoch 1 of 2" in home.aster("trials", "tiny").out
-        assert home.aster("show", "tiny", rows[0]["trial"]).code == 0
+    assert document == {"complete": 6, "failed": 0, "paused": 1, "running": 0}
+    (row,) = home.aster("trials", "tiny", "--state", "paused", "--json").document
+    assert (row["trial"], row["paused_epoch"]) == (6, 1)
+    assert "stopped early, after epoch 1 of 2" in home.aster("trials", "tiny").out
+    assert home.aster("show", "tiny", 6).code == 0
 
 
 def test_without_json_it_ends_with_the_front_and_three_commands(continued: Home) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from aster_dse.evaluation.inner import InnerQuestion
+from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.search.job import run_job, test_score
 from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, NetworkPause, NetworkResult
 from aster_dse.space import METRICS, Candidate, NetworkConfig, SearchSpace, TrainingConfig, WorkloadConfig

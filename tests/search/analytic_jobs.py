@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from aster_dse.evaluation import Evaluation
-from aster_dse.evaluation.inner import InnerQuestion
+from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.pareto import non_dominated_mask
 from aster_dse.search.driver import SearchSummary, open_study, run_search
 from aster_dse.search.protocol import EpochReport, NetworkJob, NetworkPause, NetworkResult, Outcome

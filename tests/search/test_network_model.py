@@ -121,3 +121,44 @@ def test_a_process_goes_through_what_it_was_told_and_is_unsure_elsewhere() -> No
     truth = np.stack([np.sin(3 * fresh[:, 0]), fresh[:, 1] ** 2], axis=1)
     mean, deviation = process.predict(fresh)
     assert (np.abs(mean - truth) < 4 * deviation + 0.02).mean() > 0.9
+
+
+def test_networks_that_are_no_longer_remembered_do_not_decide() -> None:
+    rng = np.random.default_rng(0)
+    model = NetworkModel(SPACE.outer, SPACE.objectives, REFERENCE)
+    first, *others = drawn(rng, 258)
+    model.learn(first, front(first))
+    for network in others:
+        model.learn(network, [Evaluation({}, {"accuracy": 0.1, "energy_uj": 20.0}, violation=1.0)])
+    assert model.propose(rng, [])
+
+
+def test_looks_say_where_fronts_will_be() -> None:
+    """Known to their ends are networks in one corner; looks, which fall short by as much everywhere, tell of
+    the rest."""
+    rng = np.random.default_rng(1)
+    blind = NetworkModel(SPACE.outer, SPACE.objectives, REFERENCE)
+    seeing = NetworkModel(SPACE.outer, SPACE.objectives, REFERENCE)
+    networks = drawn(rng, 60)
+    corner = [n for n in networks if place(n)[0] < 0.4][:6]
+    for network in corner:
+        for model in (blind, seeing):
+            model.learn(network, front(network))
+    for network in networks:
+        early = [
+            Evaluation({}, {**one.metrics, "accuracy": one.metrics["accuracy"] - 0.2})
+            for one in front(network)
+        ]
+        seeing.learn_early(network, early, 0)
+    assert (blind.ends, len(blind)) == (6, 6)
+    assert (seeing.ends, len(seeing)) == (6, 60)
+    left = drawn(rng, 40)
+
+    def loss(model: NetworkModel) -> float:
+        best = model.propose(np.random.default_rng(2), [], left)[0]
+        return float(np.square(place(best) - BEST).sum()) + 0.2 * (best["network.neuron"] == "lif")
+
+    losses = sorted(
+        float(np.square(place(n) - BEST).sum()) + 0.2 * (n["network.neuron"] == "lif") for n in left
+    )
+    assert loss(seeing) <= losses[4]

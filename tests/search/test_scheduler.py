@@ -11,7 +11,7 @@ from analytic_jobs import evaluations, space
 
 from aster_dse.errors import InputError
 from aster_dse.evaluation import Evaluation
-from aster_dse.evaluation.inner import InnerQuestion
+from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.pareto import hypervolume, non_dominated_mask
 from aster_dse.search.protocol import NetworkJob
 from aster_dse.search.sampling import SAMPLERS

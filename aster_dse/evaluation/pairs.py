@@ -1,0 +1,317 @@
+"""Policies of a network meet accelerators: every one where there is time for it, else those that are bred.
+
+Where they cannot all be listed, accelerators are drawn evenly and judged by a few of the policies; the best
+are crossed and mutated over some rounds, and the best of all meet every policy.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import qmc  # type: ignore[import-untyped]
+
+from aster_dse.errors import InputError
+from aster_dse.evaluation.question import InnerQuestion, settled
+from aster_dse.hardware import Accelerator, resolve
+from aster_dse.hardware.cost import estimate_many
+from aster_dse.hardware.designs import DesignTable
+from aster_dse.network.geometry import NetworkGeometry
+from aster_dse.pareto import non_dominated_mask
+from aster_dse.policy.batch import PolicyBatch
+from aster_dse.space import Candidate, Choice, Constraint, HardwareConfig, Parameter, parse_constraint
+
+__all__ = ["InnerPairs", "check_designs", "search_pairs"]
+
+Array = NDArray[np.float64]
+
+_DESIGNS = 4_096
+"""Accelerators that a network meets where they are drawn, not listed; with more pairs, one in 64 pairs."""
+_ROUNDS = 6
+_SCOUTS = 8
+"""Policies that judge the drawn accelerators before the best of them meet all."""
+_STEP = 0.15
+"""Standard deviation of a mutation, as a share of the knob's range."""
+_LEAST_INFEASIBLE = 8
+_TINY = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class InnerPairs:
+    """The front of the pairs of policies and accelerators that were scored."""
+
+    assignments: tuple[dict[str, Any], ...]
+    """The searched inner knobs by path; where nothing is feasible, of those that violate least."""
+    objectives: Array
+    """``[n, m]`` their objectives, less is better: a maximised one has its sign turned."""
+    violation: Array
+    """``[n]`` sum of the relative excesses over the constraints."""
+    scored: int
+    exhaustive: bool
+
+
+def search_pairs(
+    geometry: NetworkGeometry,
+    policies: Sequence[Mapping[str, Any]],
+    batch: PolicyBatch,
+    candidate: Candidate,
+    question: InnerQuestion,
+) -> InnerPairs:
+    """Let policies meet the accelerators of the space.
+
+    Args:
+        policies: the searched knobs of each by path.
+        batch: what they make of the network, in the same order.
+
+    Raises:
+        InputError: no accelerator of the space can exist.
+    """
+    search = _Search(geometry, policies, batch, candidate, question)
+    search.run()
+    return search.front()
+
+
+def check_designs(parameters: Sequence[Parameter], hardware: HardwareConfig, *, seed: int = 0) -> None:
+    """Make sure that some accelerator of a space can exist.
+
+    Raises:
+        InputError: none of many that were drawn can; the reason is that of the last one.
+    """
+    searched = [p for p in parameters if p.group == "hardware"]
+    if not searched:
+        resolve(hardware)
+        return
+    refusal: InputError | None = None
+    fixed = hardware.model_dump()
+    for units in _spread(len(searched), 256, np.random.default_rng(seed)):
+        chosen = {p.name: p.from_unit(unit) for p, unit in zip(searched, units, strict=True)}
+        try:
+            resolve(HardwareConfig(**{**fixed, **chosen}))
+        except InputError as error:
+            refusal = error
+        else:
+            return
+    if refusal is not None:
+        raise refusal
+
+
+@dataclass(frozen=True, eq=False)
+class _Scores:
+    """Pairs of ``P`` policies and ``A`` accelerators."""
+
+    policies: NDArray[np.intp]
+    """``[P]``"""
+    designs: tuple[int, ...]
+    """``[A]``"""
+    objectives: Array
+    """``[P, A, m]``, less is better."""
+    violation: Array
+    """``[P, A]``"""
+
+
+class _Search:
+    def __init__(
+        self,
+        geometry: NetworkGeometry,
+        policies: Sequence[Mapping[str, Any]],
+        batch: PolicyBatch,
+        candidate: Candidate,
+        question: InnerQuestion,
+    ) -> None:
+        self._exhaustive = True
+        self._scored = 0
+        self._geometry = geometry
+        self._policies = policies
+        self._batch = batch
+        self._candidate = candidate
+        self._question = question
+        self._rng = np.random.default_rng(question.seed)
+        self._signs = np.array([-1.0 if goal == "max" else 1.0 for goal in question.objectives.values()])
+        self._constraints = [parse_constraint(text) for text in question.constraints]
+        self._searched = [p for p in question.parameters if p.group == "hardware"]
+        self._designs: list[dict[str, Any]] = []
+        self._accelerators: list[Accelerator] = []
+        self._known: set[tuple[Any, ...]] = set()
+        self._refusal: InputError | None = None
+        self._found: list[_Scores] = []
+
+    def run(self) -> None:
+        """Score until the question's count is used up, or nothing is left."""
+        count = max(self._question.count // len(self._policies), 1)
+        listed = _cardinality(self._searched)
+        self._exhaustive = listed is not None and listed <= count
+        everyone = np.arange(len(self._policies))
+        if self._exhaustive:
+            self._score(everyone, self._add(self._listed()))
+        else:
+            scouts = np.unique(np.linspace(0, len(everyone) - 1, _SCOUTS).round().astype(np.intp))
+            # Half of the pairs go to looking around, half to the accelerators that proved good.
+            most = max(_DESIGNS, self._question.count // 64)
+            size = min(self._question.count // 2 // len(scouts), most) // _ROUNDS
+            for number in range(_ROUNDS):
+                drawn = self._drawn(max(size, 1)) if number == 0 else self._offspring(max(size, 1))
+                self._score(scouts, self._add(drawn))
+            good = self._good(max(self._question.count // 2 // len(everyone), 1))
+            self._score(np.setdiff1d(everyone, scouts), good)
+        if not self._accelerators and self._refusal is not None:
+            raise self._refusal
+
+    def front(self) -> InnerPairs:
+        """The front, or the least infeasible pairs."""
+        rows = self._candidates()
+        chosen = [
+            {**self._policies[scores.policies[p]], **self._designs[scores.designs[a]]}
+            for scores, p, a in rows
+        ]
+        return InnerPairs(
+            assignments=tuple({q.path: point[q.path] for q in self._question.parameters} for point in chosen),
+            objectives=np.array([scores.objectives[p, a] for scores, p, a in rows]),
+            violation=np.array([scores.violation[p, a] for scores, p, a in rows]),
+            scored=self._scored,
+            exhaustive=self._exhaustive,
+        )
+
+    # --- accelerators
+
+    def _listed(self) -> Iterator[dict[str, Any]]:
+        for row in itertools.product(*(p.values() or () for p in self._searched)):
+            yield dict(zip((p.path for p in self._searched), row, strict=True))
+
+    def _drawn(self, count: int) -> Iterator[dict[str, Any]]:
+        for units in _spread(len(self._searched), count, self._rng):
+            yield {p.path: p.from_unit(unit) for p, unit in zip(self._searched, units, strict=True)}
+
+    def _offspring(self, count: int) -> Iterator[dict[str, Any]]:
+        """Good accelerators crossed, with one knob in so many mutated on average."""
+        parents = self._good(256)
+        rng = self._rng
+        for _ in range(count if parents else 0):
+            mother, father = (self._designs[parents[i]] for i in rng.integers(len(parents), size=2).tolist())
+            child = {}
+            for p in self._searched:
+                value = (mother if rng.random() < 0.5 else father)[p.path]
+                # A knob whose condition was false has a value that may lie outside its range.
+                if value not in p or rng.random() * len(self._searched) < 1.0:
+                    value = _mutated(rng, p, value)
+                child[p.path] = value
+            yield child
+
+    def _add(self, points: Iterator[dict[str, Any]]) -> list[int]:
+        """Take in those accelerators that are new and can exist; their numbers."""
+        added = []
+        base = self._candidate.hardware.model_dump()
+        for raw in points:
+            point = settled(raw, self._searched, self._candidate, self._question.inactive)
+            key = tuple(point.values())
+            if key in self._known:
+                continue
+            self._known.add(key)
+            chosen = {p.name: point[p.path] for p in self._searched}
+            try:
+                accelerator = resolve(HardwareConfig(**{**base, **chosen}))
+            except InputError as refusal:
+                self._refusal = refusal
+                continue
+            added.append(len(self._designs))
+            self._designs.append(point)
+            self._accelerators.append(accelerator)
+        return added
+
+    def _good(self, count: int) -> list[int]:
+        """Accelerators of the best pairs so far."""
+        numbers = dict.fromkeys(scores.designs[a] for scores, _, a in self._candidates())
+        return list(numbers)[:count]
+
+    # --- scores
+
+    def _score(self, policies: NDArray[np.intp], designs: Sequence[int]) -> None:
+        if not len(policies) or not designs:
+            return
+        names = [layer.name for layer in self._geometry.synaptic]
+        table = DesignTable.stack([self._accelerators[number] for number in designs], names)
+        batch = self._batch.take(policies)
+        shape = (len(batch), len(designs))
+        cost = {name: np.empty(shape) for name in ("energy_uj", "latency_us", "area_mm2")}
+        by_policy = shape[0] <= shape[1]
+        for index in range(min(shape)):
+            one = np.array([index])
+            found = (
+                estimate_many(self._geometry, batch.take(one).activity, table)
+                if by_policy
+                else estimate_many(self._geometry, batch.activity, table.take(one))
+            )
+            for name, values in cost.items():
+                values[(index, slice(None)) if by_policy else (slice(None), index)] = getattr(found, name)
+        self._scored += math.prod(shape)
+        metrics = {
+            **cost,
+            "accuracy": np.broadcast_to(batch.accuracy[:, None], shape),
+            "mean_timesteps": np.broadcast_to(batch.mean_timesteps[:, None], shape),
+            "edp_uj_us": cost["energy_uj"] * cost["latency_us"],
+        }
+        objectives = np.stack([metrics[name] for name in self._question.objectives], axis=-1)
+        violation = np.zeros(shape)
+        for bound in self._constraints:
+            violation += _violations(bound, metrics[bound.metric])
+        self._found.append(_Scores(policies, tuple(designs), objectives * self._signs, violation))
+
+    def _candidates(self) -> list[tuple[_Scores, int, int]]:
+        """The front of all pairs scored so far; while none is feasible, those that violate least."""
+        kept: list[tuple[_Scores, int, int]] = []
+        rows = []
+        for scores in self._found:
+            for a in range(len(scores.designs)):
+                feasible = np.flatnonzero(scores.violation[:, a] <= 0.0)
+                if feasible.size:
+                    points = scores.objectives[feasible, a]
+                    best = feasible[non_dominated_mask(points)]
+                    kept += [(scores, p, a) for p in best.tolist()]
+                    rows.append(scores.objectives[best, a])
+        if kept:
+            points = np.concatenate(rows)
+            _, first = np.unique(points, axis=0, return_index=True)
+            first = np.sort(first)
+            return [kept[index] for index in first[non_dominated_mask(points[first])].tolist()]
+        nearest = []
+        for scores in self._found:
+            order = np.argsort(scores.violation, axis=None, kind="stable")[:_LEAST_INFEASIBLE]
+            for p, a in zip(*np.unravel_index(order, scores.violation.shape), strict=True):
+                nearest.append((float(scores.violation[p, a]), scores, int(p), int(a)))
+        nearest.sort(key=lambda entry: entry[0])
+        return [(scores, p, a) for _, scores, p, a in nearest[:_LEAST_INFEASIBLE]]
+
+
+def _violations(bound: Constraint, values: Array) -> Array:
+    """:meth:`Constraint.violation` of each value."""
+    excess = values - bound.bound if bound.operator == "<=" else bound.bound - values
+    return np.asarray(np.maximum(excess, 0.0) / max(abs(bound.bound), _TINY))
+
+
+def _cardinality(parameters: Sequence[Parameter]) -> int | None:
+    counts = [p.cardinality for p in parameters]
+    return None if None in counts else math.prod(count for count in counts if count is not None)
+
+
+def _spread(dimensions: int, count: int, rng: np.random.Generator) -> Iterator[list[float]]:
+    """Scrambled Sobol points, which fill a space evenly."""
+    if not dimensions:
+        yield []
+        return
+    sequence = qmc.Sobol(dimensions, scramble=True, rng=rng)
+    yield from sequence.random(2 ** max(count - 1, 1).bit_length()).tolist()[:count]
+
+
+def _mutated(rng: np.random.Generator, parameter: Parameter, value: Any) -> Any:
+    if value not in parameter:
+        return parameter.from_unit(rng.random())
+    if isinstance(parameter, Choice):
+        others = [option for option in parameter.options if option != value]
+        return others[int(rng.integers(len(others)))] if others else value
+    unit = parameter.to_unit(value) + _STEP * float(rng.standard_normal())
+    folded = math.fmod(abs(unit), 2.0)
+    return parameter.from_unit(2.0 - folded if folded > 1.0 else folded)

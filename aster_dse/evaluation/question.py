@@ -1,0 +1,50 @@
+"""What a search asks of a trained network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from aster_dse.space import Candidate, Parameter, parse_constraint
+
+__all__ = ["InnerQuestion", "settled"]
+
+_PAIRS_WHILE_TRAINING = 4_096
+
+
+@dataclass(frozen=True)
+class InnerQuestion:
+    """What to find out about a trained network."""
+
+    parameters: tuple[Parameter, ...]
+    """The searched knobs that need no training, in the order of the space."""
+    inactive: Mapping[str, Any]
+    """Value of each of them while its condition is false, by path."""
+    objectives: Mapping[str, str]
+    """Metric to ``max`` or ``min``."""
+    constraints: tuple[str, ...]
+    count: int
+    """Pairs of a policy and an accelerator to score at most, where there are more."""
+    seed: int
+
+    def while_training(self) -> InnerQuestion:
+        """The question to a network that is still being trained: it may be less accurate than a bound asks
+        for, since it is so only for now, and fewer pairs do."""
+        lasting = [text for text in self.constraints if parse_constraint(text).metric != "accuracy"]
+        return replace(self, constraints=tuple(lasting), count=min(self.count, _PAIRS_WHILE_TRAINING))
+
+
+def settled(
+    raw: Mapping[str, Any], searched: Sequence[Parameter], candidate: Candidate, inactive: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The knobs of ``raw`` as they count: those with a false condition at the value they have then."""
+    values = {
+        f"{group}.{name}": value
+        for group, knobs in candidate.model_dump().items()
+        for name, value in knobs.items()
+    } | dict(inactive)
+    for parameter in searched:
+        if parameter.when is None or parameter.when.holds(values):
+            values[parameter.path] = raw[parameter.path]
+    return {parameter.path: values[parameter.path] for parameter in searched}
