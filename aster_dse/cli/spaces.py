@@ -60,7 +60,7 @@ def check(
     print(f"{file}: good, {space.size()}")
     rows = table(["searched", "needs", "values"])
     for parameter in space.parameters:
-        values = ", ".join(f"{key} {value}" for key, value in parameter.as_dict().items())
+        values = ", ".join(f"{key} {_words(value)}" for key, value in parameter.as_dict().items())
         rows.add_row(parameter.path, "a training" if parameter.needs_training else "the trace", values)
     print_table(rows)
     bounds = ", ".join(map(str, space.constraints)) or "none"
@@ -83,6 +83,13 @@ def check_workload(space: SearchSpace, source: str) -> None:
         workload_shape(WorkloadConfig(**{path.partition(".")[2]: value for path, value in fixed.items()}))
     except InputError as error:
         raise InputError(f"{source}: {error.where}", error.problem, error.remedy) from None
+
+
+def _words(value: object) -> str:
+    """A value as a space file has it."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_words(inside)}" for key, inside in value.items()) + "}"
+    return str(value)
 
 
 def _facts(space: SearchSpace) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Policies of a network meet accelerators: every one where there is time for it, else those that are bred.
 
 Where they cannot all be listed, accelerators are drawn evenly and judged by a few of the policies; the best
-are crossed and mutated over some rounds, and the best of all meet every policy.
+are crossed and mutated over some rounds, and the best of all meet every policy. Knobs of single layers are
+drawn alike for all layers; what the layers of a good accelerator should be is worked out from their sums.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.stats import qmc  # type: ignore[import-untyped]
 
 from aster_dse.errors import InputError
+from aster_dse.evaluation.layer_vectors import best_vectors
 from aster_dse.evaluation.question import InnerQuestion, settled
 from aster_dse.hardware import Accelerator, resolve
 from aster_dse.hardware.cost import estimate_many
@@ -24,7 +26,15 @@ from aster_dse.hardware.designs import DesignTable
 from aster_dse.network.geometry import NetworkGeometry
 from aster_dse.pareto import non_dominated_mask
 from aster_dse.policy.batch import PolicyBatch
-from aster_dse.space import Candidate, Choice, Constraint, HardwareConfig, Parameter, parse_constraint
+from aster_dse.space import (
+    Candidate,
+    Choice,
+    Constraint,
+    HardwareConfig,
+    LayerRanges,
+    Parameter,
+    parse_constraint,
+)
 
 __all__ = ["InnerPairs", "check_designs", "search_pairs"]
 
@@ -37,6 +47,14 @@ _SCOUTS = 8
 """Policies that judge the drawn accelerators before the best of them meet all."""
 _STEP = 0.15
 """Standard deviation of a mutation, as a share of the knob's range."""
+_VECTORS = 48
+"""Vectors of knobs of layers that are kept for an accelerator under a policy."""
+_VECTOR_DESIGNS = 2_000
+"""Designs scored to find them."""
+_VECTOR_BASES = 3
+"""Accelerators for which they are looked for in a round."""
+_AT_ONCE = 4_096
+"""Pairs whose front is found at once, before that of all."""
 _LEAST_INFEASIBLE = 8
 _TINY = 1e-12
 
@@ -133,7 +151,13 @@ class _Search:
         self._rng = np.random.default_rng(question.seed)
         self._signs = np.array([-1.0 if goal == "max" else 1.0 for goal in question.objectives.values()])
         self._constraints = [parse_constraint(text) for text in question.constraints]
-        self._searched = [p for p in question.parameters if p.group == "hardware"]
+        layers = [layer.name for layer in geometry.synaptic]
+        self._searched = [
+            p.on(layers) if isinstance(p, LayerRanges) else p
+            for p in question.parameters
+            if p.group == "hardware"
+        ]
+        self._layers = next((p for p in self._searched if isinstance(p, LayerRanges)), None)
         self._designs: list[dict[str, Any]] = []
         self._accelerators: list[Accelerator] = []
         self._known: set[tuple[Any, ...]] = set()
@@ -152,10 +176,13 @@ class _Search:
             scouts = np.unique(np.linspace(0, len(everyone) - 1, _SCOUTS).round().astype(np.intp))
             # Half of the pairs go to looking around, half to the accelerators that proved good.
             most = max(_DESIGNS, self._question.count // 64)
-            size = min(self._question.count // 2 // len(scouts), most) // _ROUNDS
+            around = self._question.count // (2 if self._layers is None else 4)
+            size = min(around // len(scouts), most) // _ROUNDS
             for number in range(_ROUNDS):
                 drawn = self._drawn(max(size, 1)) if number == 0 else self._offspring(max(size, 1))
                 self._score(scouts, self._add(drawn))
+                if self._layers is not None:
+                    self._score(scouts, self._add(self._layered(self._layers, scouts, around // _ROUNDS)))
             good = self._good(max(self._question.count // 2 // len(everyone), 1))
             self._score(np.setdiff1d(everyone, scouts), good)
         if not self._accelerators and self._refusal is not None:
@@ -200,6 +227,35 @@ class _Search:
                     value = _mutated(rng, p, value)
                 child[p.path] = value
             yield child
+
+    def _layered(
+        self, ranges: LayerRanges, scouts: NDArray[np.intp], budget: int
+    ) -> Iterator[dict[str, Any]]:
+        """Good accelerators with what their layers should be for the first and the middle scout."""
+        judges = scouts[[0, len(scouts) // 2]]
+        bases: dict[tuple[Any, ...], int] = {}
+        for number in self._good(256):
+            rest = tuple(v for path, v in self._designs[number].items() if path != ranges.path)
+            bases.setdefault(rest, number)
+        metrics = {*self._question.objectives, *(bound.metric for bound in self._constraints)}
+        chosen = list(bases.values())[:_VECTOR_BASES]
+        for number, judge in itertools.product(chosen, dict.fromkeys(judges.tolist())):
+            if budget <= 0:
+                return
+            found = best_vectors(
+                self._geometry,
+                self._batch.take(np.array([judge])).activity,
+                replace(self._accelerators[number], layers=ranges.fixed_knobs),
+                ranges,
+                metrics,
+                count=min(budget, _VECTOR_DESIGNS),
+                most=_VECTORS,
+                rng=self._rng,
+            )
+            budget -= max(found.scored, 1)
+            self._scored += found.scored
+            for text in found.texts:
+                yield {**self._designs[number], ranges.path: text}
 
     def _add(self, points: Iterator[dict[str, Any]]) -> list[int]:
         """Take in those accelerators that are new and can exist; their numbers."""
@@ -265,13 +321,17 @@ class _Search:
         kept: list[tuple[_Scores, int, int]] = []
         rows = []
         for scores in self._found:
-            for a in range(len(scores.designs)):
-                feasible = np.flatnonzero(scores.violation[:, a] <= 0.0)
-                if feasible.size:
-                    points = scores.objectives[feasible, a]
-                    best = feasible[non_dominated_mask(points)]
-                    kept += [(scores, p, a) for p in best.tolist()]
-                    rows.append(scores.objectives[best, a])
+            step = max(_AT_ONCE // len(scores.policies), 1)
+            for begin in range(0, len(scores.designs), step):
+                part = slice(begin, begin + step)
+                designs, policies = np.nonzero(scores.violation[:, part].T <= 0.0)
+                if designs.size:
+                    designs += begin
+                    points = scores.objectives[policies, designs]
+                    best = non_dominated_mask(points)
+                    numbers = zip(policies[best].tolist(), designs[best].tolist(), strict=True)
+                    kept += [(scores, p, a) for p, a in numbers]
+                    rows.append(points[best])
         if kept:
             points = np.concatenate(rows)
             _, first = np.unique(points, axis=0, return_index=True)
@@ -309,6 +369,15 @@ def _spread(dimensions: int, count: int, rng: np.random.Generator) -> Iterator[l
 def _mutated(rng: np.random.Generator, parameter: Parameter, value: Any) -> Any:
     if value not in parameter:
         return parameter.from_unit(rng.random())
+    if isinstance(parameter, LayerRanges):
+        vector = list(parameter.vector(value))
+        slot = int(rng.integers(len(vector))) if vector else 0
+        return parameter.text(
+            [
+                int(rng.integers(count)) if option is None or place == slot else option
+                for place, (option, count) in enumerate(zip(vector, parameter.counts, strict=True))
+            ]
+        )
     if isinstance(parameter, Choice):
         others = [option for option in parameter.options if option != value]
         return others[int(rng.integers(len(others)))] if others else value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from aster_dse.errors import InputError
 from aster_dse.hardware.documents import parse, shipped_names, shipped_text, user_text, validate
 from aster_dse.hardware.library import Library, load_library
 from aster_dse.space import HardwareConfig
-from aster_dse.space.layers import LayerKnobs, layer_matches, layers_text, parse_layers
+from aster_dse.space.layers import LayerKnobs, layer_matches, layer_names, layers_text, parse_layers
 
 __all__ = [
     "COMPUTE",
@@ -100,12 +100,21 @@ class Accelerator:
             "layers": layers_text({pattern: knobs.chosen() for pattern, knobs in self.layers}) or None,
         }
 
-    def of_layer(self, layer: str) -> Accelerator:
-        """The design as a layer sees it."""
-        for pattern, knobs in self.layers:
-            if layer_matches(pattern, layer):
-                self = replace(self, **knobs.chosen())
-        return self
+    def of_layers(self, layers: Sequence[str]) -> list[Accelerator]:
+        """The design as each of some layers sees it."""
+        settings = [(pattern, knobs.chosen()) for pattern, knobs in self.layers]
+        views: dict[tuple[tuple[str, Any], ...], Accelerator] = {(): self}
+        found = []
+        for layer in layers:
+            chosen: dict[str, Any] = {}
+            for pattern, knobs in settings:
+                if layer_matches(pattern, layer):
+                    chosen |= knobs
+            key = tuple(sorted(chosen.items()))
+            if key not in views:
+                views[key] = replace(self, **chosen)
+            found.append(views[key])
+        return found
 
 
 @dataclass(frozen=True)
@@ -267,8 +276,13 @@ def resolve(config: HardwareConfig) -> Accelerator:
             f"one of {', '.join(map(str, sorted(known)))}",
         )
     _check(design, "hardware")
-    for name in _kinds_of_layers(design.layers):
-        _check(design.of_layer(name), f"hardware.layers: {name}")
+    kinds = _kinds_of_layers(design.layers)
+    checked: set[int] = set()
+    for name, view in zip(kinds, design.of_layers(kinds), strict=True):
+        # Layers that are alike are one object.
+        if id(view) not in checked:
+            checked.add(id(view))
+            _check(view, f"hardware.layers: {name}")
     return design
 
 
@@ -278,9 +292,7 @@ def _kinds_of_layers(layers: tuple[tuple[str, LayerKnobs], ...]) -> list[str]:
         return []
     blocks = {pattern.split(".")[1] for pattern, _ in layers if pattern.startswith("block.")} - {"*"}
     free = next(number for number in range(len(blocks) + 1) if str(number) not in blocks)
-    parts = ("q", "k", "v", "proj", "fc1", "fc2")
-    stem = [f"stem.{stage}" for stage in (0, 1, 2, 3, "position")]
-    return [*stem, *(f"block.{block}.{part}" for block in (*sorted(blocks), free) for part in parts), "head"]
+    return list(layer_names([*sorted(map(int, blocks)), free]))
 
 
 def _check(design: Accelerator, where: str) -> None:

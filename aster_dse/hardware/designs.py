@@ -23,7 +23,7 @@ from aster_dse.hardware.library import Library
 from aster_dse.hardware.technology import Technology, technology
 from aster_dse.space import ROW_SIZES
 
-__all__ = ["DesignTable"]
+__all__ = ["DesignTable", "column_number"]
 
 Ints = NDArray[np.int64]
 Array = NDArray[np.float64]
@@ -100,16 +100,20 @@ class DesignTable:
         if any(a.layers for a in accelerators):
             if not layers:
                 raise ValueError("knobs of single layers need the names of the layers")
-            views = [[a.of_layer(layer) for layer in layers] for a in accelerators]
+            views = [a.of_layers(layers) for a in accelerators]
         else:
             views = [[a] for a in accelerators]
+        # Layers that are alike are one object.
+        distinct = {id(view): view for row in views for view in row}
+        numbers = {
+            key: [column_number(name, getattr(view, name)) for name in LAYER_KNOBS]
+            for key, view in distinct.items()
+        }
+        single = np.array([[numbers[id(view)] for view in row] for row in views], dtype=np.int64)
         known: dict[tuple[Library, int, str], int] = {}
         index = [known.setdefault((a.library, a.node_nm, a.cell), len(known)) for a in accelerators]
         columns: dict[str, NDArray[Any]] = {
-            name: np.array(
-                [[_number(name, getattr(view, name)) for view in row] for row in views], dtype=np.int64
-            )
-            for name in LAYER_KNOBS
+            name: np.ascontiguousarray(single[:, :, place]) for place, name in enumerate(LAYER_KNOBS)
         }
         columns |= {
             name: np.array([getattr(a, name) for a in accelerators], dtype=np.int64)
@@ -210,5 +214,6 @@ class _Columns:
         return values[:, None] if values.ndim == 1 else values
 
 
-def _number(name: str, value: Any) -> int:
+def column_number(name: str, value: Any) -> int:
+    """What stands for a value of a knob of layers in a table."""
     return _CHOICES[name].index(value) if name in _CHOICES else int(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ __all__ = ["parse", "shipped_names", "shipped_text", "user_text", "validate"]
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
+@cache
 def shipped_names(folder: str) -> tuple[str, ...]:
     """Names of the files in a folder of this package, without ``.yaml``."""
     entries = resources.files(__package__).joinpath(folder).iterdir()

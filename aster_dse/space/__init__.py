@@ -13,6 +13,7 @@ from aster_dse.space.configuration import (
 )
 from aster_dse.space.constraint import Constraint, parse_constraint
 from aster_dse.space.knobs import SearchSettings, TrainingResources
+from aster_dse.space.layer_ranges import LayerRanges
 from aster_dse.space.metrics import METRICS, Metric
 from aster_dse.space.parameter import Choice, Parameter, Range
 from aster_dse.space.presets import Preset, preset, preset_names
@@ -28,6 +29,7 @@ __all__ = [
     "Choice",
     "Constraint",
     "HardwareConfig",
+    "LayerRanges",
     "Metric",
     "NetworkConfig",
     "Parameter",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aster_dse.space.document import show
 from aster_dse.space.knobs import knobs
+from aster_dse.space.layer_ranges import LayerRanges
 from aster_dse.space.parameter import Parameter, Range
 from aster_dse.space.space import SearchSpace
 
@@ -52,6 +53,8 @@ def _covers(wide: Parameter, narrow: Parameter) -> bool:
     """Whether every value of ``narrow`` is one of ``wide``."""
     if isinstance(wide, Range) and wide.step is None and isinstance(narrow, Range):
         return wide.low <= narrow.low and narrow.high <= wide.high
+    if isinstance(wide, LayerRanges) and isinstance(narrow, LayerRanges):
+        return wide.covers(narrow)
     if narrow.cardinality is None or narrow.cardinality > _ENUMERABLE:
         return wide == narrow
     return all(value in wide for value in narrow.values() or ())
@@ -64,8 +67,11 @@ def _change(path: str, before: object, after: object) -> list[str]:
 
 
 def _comparable(entry: object) -> object:
-    if isinstance(entry, dict) and "choices" in entry:
-        return {**entry, "choices": sorted(entry["choices"], key=show)}
+    if isinstance(entry, dict):
+        return {
+            key: sorted(value, key=show) if key == "choices" else _comparable(value)
+            for key, value in entry.items()
+        }
     return entry
 
 

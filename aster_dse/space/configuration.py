@@ -212,7 +212,7 @@ class HardwareConfig(_Config):
     """Rows without a spike are not driven, windows without one not read."""
     clock_mhz: Annotated[float, Field(gt=0.0, le=5000.0)] | None = None
     """Clock, MHz."""
-    layers: Annotated[str, Field(max_length=4000), AfterValidator(canonical_layers)] | None = None
+    layers: Annotated[str, Field(max_length=20_000), AfterValidator(canonical_layers)] | None = None
     """Knobs of single layers, as in `stem.*: adc_levels=64; block.*.fc1: compute=digital`."""
 
 

@@ -7,15 +7,28 @@ ones. In a file the same may be written as a mapping of mappings.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-__all__ = ["LayerKnobs", "canonical_layers", "layer_matches", "layers_text", "parse_layers"]
+__all__ = [
+    "PATTERNS",
+    "LayerKnobs",
+    "canonical_layers",
+    "is_pattern",
+    "layer_matches",
+    "layer_names",
+    "layers_text",
+    "parse_layers",
+    "written",
+]
 
-_PATTERN = re.compile(r"\*|head|stem\.(\*|[0-3]|position)|block\.(\*|\d+)\.(\*|q|k|v|proj|fc1|fc2)")
 PATTERNS = "head, stem.0 to stem.3, stem.position, block.N.q, k, v, proj, fc1, fc2, with * for any"
+_STEM = ("0", "1", "2", "3", "position")
+_BLOCK = ("q", "k", "v", "proj", "fc1", "fc2")
+_PATTERN = re.compile(rf"\*|head|stem\.(\*|{'|'.join(_STEM)})|block\.(\*|\d+)\.(\*|{'|'.join(_BLOCK)})")
 
 
 class LayerKnobs(BaseModel):
@@ -34,7 +47,18 @@ class LayerKnobs(BaseModel):
 
     def chosen(self) -> dict[str, Any]:
         """The knobs that are set."""
-        return self.model_dump(exclude_none=True)
+        return {name: value for name, value in self if value is not None}
+
+
+def layer_names(blocks: Iterable[int]) -> tuple[str, ...]:
+    """The layers with weights of a network with these blocks, in the order of execution."""
+    stem = [f"stem.{stage}" for stage in _STEM]
+    return (*stem, *(f"block.{block}.{part}" for block in blocks for part in _BLOCK), "head")
+
+
+def is_pattern(text: str) -> bool:
+    """Whether a text can mean layers."""
+    return _PATTERN.fullmatch(text) is not None
 
 
 def parse_layers(text: str) -> tuple[tuple[str, LayerKnobs], ...]:
@@ -43,19 +67,21 @@ def parse_layers(text: str) -> tuple[tuple[str, LayerKnobs], ...]:
     Raises:
         ValueError: two arguments, what is wrong and what would be right.
     """
-    found = []
-    for entry in filter(None, (part.strip() for part in text.split(";"))):
-        pattern, colon, settings = (part.strip() for part in entry.partition(":"))
-        if not colon or not settings:
-            raise ValueError(f"{entry!r} sets nothing of any layer", "write it like `stem.*: adc_levels=64`")
-        chosen: dict[str, str] = {}
-        for word in settings.split():
-            name, equals, value = word.partition("=")
-            if not equals or not value:
-                raise ValueError(f"{pattern}: {word!r} sets nothing", "write it like adc_levels=64")
-            chosen[name] = value
-        found.append((_checked(pattern), _knobs(pattern, chosen)))
-    return tuple(found)
+    return tuple(_parse(entry) for entry in filter(None, (part.strip() for part in text.split(";"))))
+
+
+@lru_cache(maxsize=1 << 14)
+def _parse(entry: str) -> tuple[str, LayerKnobs]:
+    pattern, colon, settings = (part.strip() for part in entry.partition(":"))
+    if not colon or not settings:
+        raise ValueError(f"{entry!r} sets nothing of any layer", "write it like `stem.*: adc_levels=64`")
+    chosen: dict[str, str] = {}
+    for word in settings.split():
+        name, equals, value = word.partition("=")
+        if not equals or not value:
+            raise ValueError(f"{pattern}: {word!r} sets nothing", "write it like adc_levels=64")
+        chosen[name] = value
+    return _checked(pattern), _knobs(pattern, chosen)
 
 
 def layers_text(content: Mapping[str, Any]) -> str:
@@ -69,8 +95,16 @@ def layers_text(content: Mapping[str, Any]) -> str:
         if not isinstance(chosen, Mapping):
             raise ValueError(f"{pattern}: {chosen!r} is no mapping", "write it like {adc_levels: 64}")
         knobs = _knobs(_checked(str(pattern)), dict(chosen))
-        parts.append(_entry(str(pattern), knobs))
-    return "; ".join(parts)
+        parts.append((str(pattern), knobs.chosen()))
+    return written(parts)
+
+
+def written(entries: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
+    """Entries as one text, each a pattern with the knobs that it sets."""
+    return "; ".join(
+        f"{pattern}: " + " ".join(f"{name}={value}" for name, value in chosen.items())
+        for pattern, chosen in entries
+    )
 
 
 def canonical_layers(text: str) -> str:
@@ -79,9 +113,10 @@ def canonical_layers(text: str) -> str:
     Raises:
         ValueError: two arguments, what is wrong and what would be right.
     """
-    return "; ".join(_entry(pattern, knobs) for pattern, knobs in parse_layers(text))
+    return written((pattern, knobs.chosen()) for pattern, knobs in parse_layers(text))
 
 
+@lru_cache(maxsize=1 << 16)
 def layer_matches(pattern: str, layer: str) -> bool:
     """Whether a pattern means a layer."""
     return (
@@ -90,12 +125,8 @@ def layer_matches(pattern: str, layer: str) -> bool:
     )
 
 
-def _entry(pattern: str, knobs: LayerKnobs) -> str:
-    return f"{pattern}: " + " ".join(f"{name}={value}" for name, value in knobs.chosen().items())
-
-
 def _checked(pattern: str) -> str:
-    if not _PATTERN.fullmatch(pattern):
+    if not is_pattern(pattern):
         raise ValueError(f"{pattern!r} means no layer", PATTERNS)
     return pattern
 

@@ -81,11 +81,23 @@ def _value(knob: Knob) -> dict[str, Any]:
 def _entry(knob: Knob) -> dict[str, Any]:
     """A value, a list to choose from, or (for numbers) a range."""
     when = {} if knob.required else {"when": {"type": "string"}}
+    forms: list[dict[str, Any]] = [_value(knob), *_ranges(knob, when)]
+    if knob.path == LAYERS:
+        single = {
+            name: {"anyOf": [_value(inside), *_ranges(inside, {})]}
+            for name, inside in model_knobs(LayerKnobs, LAYERS).items()
+        }
+        forms.append({"type": "object", "additionalProperties": _mapping(single)})
+    entry: dict[str, Any] = {"anyOf": forms}
+    if not knob.required:
+        entry["default"] = knob.default
+    return entry
+
+
+def _ranges(knob: Knob, when: dict[str, Any]) -> list[dict[str, Any]]:
+    """A list to choose from, and (for numbers) a range."""
     choices = {"type": "array", "items": _value(knob), "minItems": 1, "uniqueItems": True}
-    forms: list[dict[str, Any]] = [
-        _value(knob),
-        {**_mapping({"choices": choices, **when}), "required": ["choices"]},
-    ]
+    forms: list[dict[str, Any]] = [{**_mapping({"choices": choices, **when}), "required": ["choices"]}]
     if knob.kind in ("integer", "number") and not knob.allowed:
         bound = dict(knob.schema)
         properties = {
@@ -97,9 +109,4 @@ def _entry(knob: Knob) -> dict[str, Any]:
             **when,
         }
         forms.append({**_mapping(properties), "required": ["low", "high"]})
-    if knob.path == LAYERS:
-        forms.append({"type": "object", "additionalProperties": LayerKnobs.model_json_schema()})
-    entry: dict[str, Any] = {"anyOf": forms}
-    if not knob.required:
-        entry["default"] = knob.default
-    return entry
+    return forms

@@ -16,11 +16,14 @@ from aster_dse.space.constraint import Constraint
 from aster_dse.space.document import Place, kind_of, nearest_name, parse_yaml, show
 from aster_dse.space.entries import READERS
 from aster_dse.space.groups import in_dependency_order, read_group
-from aster_dse.space.knobs import GROUPS, SearchSettings, knobs
+from aster_dse.space.knobs import GROUPS, LAYERS, SearchSettings, knobs
+from aster_dse.space.layer_ranges import LayerRanges
+from aster_dse.space.layers import layer_names
 from aster_dse.space.parameter import Parameter
 
 __all__ = ["SearchSpace", "SpaceSize", "assign"]
 
+_DEPTH = "network.depth"
 _KEYS = ("name", "description", *GROUPS, "objectives", "constraints", "search")
 _REQUIRED = {
     "name": "name: my-space",
@@ -94,6 +97,9 @@ class SearchSpace:
                 raise top.at(key).error("missing", f"add {example}")
         if not searched:
             raise top.error("nothing is searched", "give at least one knob choices or a range")
+        ranges = searched.get(LAYERS)
+        if isinstance(ranges, LayerRanges):
+            searched[LAYERS] = _layers_of_the_chip(ranges, fixed, searched, top)
         parameters = in_dependency_order(searched, top)
         settings = read.get("search", SearchSettings())
         _check_starts(settings, parameters, top)
@@ -171,7 +177,9 @@ class SearchSpace:
         return SpaceSize(
             outer=_product(self.outer),
             inner=_product(self.inner),
-            bounds_only=any(parameter.when for parameter in self.parameters),
+            bounds_only=any(parameter.when for parameter in self.parameters)
+            # A network of fewer blocks has fewer layers.
+            or (_DEPTH in self._by_path and isinstance(self._by_path.get(LAYERS), LayerRanges)),
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -199,8 +207,7 @@ class SearchSpace:
         content["constraints"].sort()
         for group in GROUPS:
             for entry in content[group].values():
-                if isinstance(entry, dict) and "choices" in entry:
-                    entry["choices"].sort(key=json.dumps)
+                _sort_choices(entry)
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -244,6 +251,30 @@ def _check_starts(settings: SearchSettings, parameters: Sequence[Parameter], top
                 raise here.error("not a searched knob that needs a training", nearest_name(path, trained))
             if value not in trained[path]:
                 raise here.error(f"{show(value)} is not searched", f"one of {trained[path].as_dict()}")
+
+
+def _layers_of_the_chip(
+    ranges: LayerRanges, fixed: Mapping[str, Any], searched: Mapping[str, Parameter], top: Place
+) -> LayerRanges:
+    """The ranges on the layers of the deepest network of the space."""
+    for family in ranges.families:
+        for name, _ in family.knobs:
+            if family.general == "*" and f"hardware.{name}" in searched:
+                raise top.at(f"hardware.{name}").error(
+                    f"searched for the chip, but {LAYERS}.{family.pattern} searches it for every layer",
+                    "leave one of them out",
+                )
+    depths = [fixed[_DEPTH], *((searched[_DEPTH].values() or ()) if _DEPTH in searched else ())]
+    return ranges.on(layer_names(range(max(depths[1:] or depths))))
+
+
+def _sort_choices(entry: object) -> None:
+    if isinstance(entry, dict):
+        for key, value in entry.items():
+            if key == "choices":
+                value.sort(key=json.dumps)
+            else:
+                _sort_choices(value)
 
 
 def assign(candidate: Candidate, values: Mapping[str, Any]) -> Candidate:

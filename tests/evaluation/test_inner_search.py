@@ -19,7 +19,7 @@ from aster_dse.evaluation.pairs import check_designs
 from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.hardware import resolve
 from aster_dse.network.on_workload import geometry_for
-from aster_dse.pareto import non_dominated_mask
+from aster_dse.pareto import hypervolume, non_dominated_mask
 from aster_dse.policy import PolicyTable
 from aster_dse.policy.batch import apply_policies
 from aster_dse.space import ROW_SIZES, Candidate, HardwareConfig, PolicyConfig, SearchSpace, parse_constraint
@@ -272,3 +272,57 @@ def test_many_policies_at_once_are_what_each_is_alone(seed: int, drawn: list[Pol
             np.testing.assert_allclose(
                 getattr(batch.activity, name)[index], getattr(alone.activity, name)[0], rtol=1e-12
             )
+
+
+LAYERED = {
+    "hardware": {
+        "layers": {"stem.*": {"compute": "digital"}, "block.each.*": {"column_mux": {"choices": [1, 2, 4]}}}
+    }
+}
+
+
+def test_knobs_of_layers_are_listed_where_they_are_few() -> None:
+    searched = space(**LAYERED)
+    trace = made_trace(searched)
+    answer = search_inner(trace, candidate(searched), question(searched))
+    assert answer.exhaustive
+    points = signed(searched, everything(searched, trace))
+    expected = np.unique(np.round(points[non_dominated_mask(points)], 9), axis=0)
+    np.testing.assert_allclose(np.unique(np.round(signed(searched, answer.evaluations), 9), axis=0), expected)
+
+
+def test_knobs_of_layers_are_searched_with_those_of_the_chip() -> None:
+    """Better than any accelerator whose layers are alike, and all within the space."""
+    layers = {
+        "each": {"column_mux": {"choices": [1, 2, 4, 8]}, "compute": {"choices": ["analog", "digital"]}}
+    }
+    chip = {"rows": {"choices": [32, 64, 128]}, "event_gating": {"choices": [True, False]}}
+    searched = space(hardware={**chip, "layers": layers})
+    trace = made_trace(searched)
+    answer = search_inner(trace, candidate(searched), question(searched, count=20_000))
+    assert not answer.exhaustive
+    assert answer.scored <= 20_000
+    assert search_inner(trace, candidate(searched), question(searched, count=20_000)) == answer
+    for evaluation in answer.evaluations:
+        complete = {p.path: p.from_unit(0.5) for p in searched.outer} | evaluation.assignment
+        assert searched.complete(complete) == complete
+    alike = space(hardware={**chip, **layers["each"]})
+    uniform = search_inner(trace, candidate(alike), question(alike))
+    assert uniform.exhaustive
+    mine, theirs = signed(searched, answer.evaluations), signed(alike, uniform.evaluations)
+    corner = np.concatenate([mine, theirs]).max(axis=0) * [0.9, 1.1, 1.1, 1.1]
+    assert hypervolume(mine, corner) > 1.02 * hypervolume(theirs, corner)
+
+
+def test_bounds_hold_for_designs_with_knobs_of_layers() -> None:
+    layers = {"each": {"column_mux": {"choices": [1, 2, 4, 8]}}}
+    free = space(hardware={"layers": layers})
+    trace = made_trace(free)
+    areas = sorted(
+        e.metrics["area_mm2"] for e in search_inner(trace, candidate(free), question(free)).evaluations
+    )
+    bound = areas[len(areas) // 3]
+    bounded = space(hardware={"layers": layers}, constraints=[f"area_mm2 <= {bound}"])
+    answer = search_inner(trace, candidate(bounded), question(bounded, count=10_000))
+    assert answer.evaluations
+    assert all(e.feasible and e.metrics["area_mm2"] <= bound for e in answer.evaluations)

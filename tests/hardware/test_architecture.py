@@ -148,6 +148,7 @@ def test_what_a_library_lacks_is_replaced_and_said_unless_it_is_asked_for() -> N
 
 def test_later_settings_of_a_layer_win() -> None:
     design = resolve(HardwareConfig(layers="stem.*: rows=64 adc_levels=8; stem.2: rows=32"))
-    assert [design.of_layer(f"stem.{stage}").rows for stage in range(4)] == [64, 64, 32, 64]
-    assert design.of_layer("stem.2").adc_levels == 8
-    assert design.of_layer("head").rows == 128
+    stem = design.of_layers([f"stem.{stage}" for stage in range(4)])
+    assert [view.rows for view in stem] == [64, 64, 32, 64]
+    assert stem[2].adc_levels == 8
+    assert design.of_layers(["head"])[0].rows == 128

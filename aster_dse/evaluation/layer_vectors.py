@@ -1,0 +1,231 @@
+"""Knobs of single layers, chosen by what each layer adds to the costs.
+
+Dynamic energy, latency, area and static power are sums over the layers, nearly: packets travel a little
+further where a layer takes more tiles, and layers at once share a slot. So it is enough to ask what every
+option of every slot adds to one design, the others left alone. For any weighting of the four sums the best
+option of a slot then is the best one by itself, and the best vectors for many weightings are put together at
+once: all that lie on the convex part of the front. Those between are found from there, by changing one slot
+where the sums promise a point that no other beats. What is kept has been scored as it is.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import qmc  # type: ignore[import-untyped]
+
+from aster_dse.activity import InferenceActivity
+from aster_dse.hardware import Accelerator
+from aster_dse.hardware.cost import CostTable, estimate_many
+from aster_dse.hardware.designs import DesignTable, column_number
+from aster_dse.network.geometry import NetworkGeometry
+from aster_dse.pareto import greedy_gain_subset, non_dominated_mask
+from aster_dse.space import LayerRanges
+
+__all__ = ["LayerVectors", "best_vectors"]
+
+Array = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_ROUNDS = 3
+_STRAY = 4
+"""One vector in so many that is tried differs from a kept one just anyhow."""
+_NEIGHBOURS = 100_000
+"""Vectors looked at by their sums at once."""
+_DECADES = 5.0
+"""Weights of two sums differ by up to this many orders of magnitude."""
+_FIGURES = {
+    "energy_uj": ("energy_uj",),
+    "latency_us": ("latency_us",),
+    "area_mm2": ("area_mm2",),
+    "edp_uj_us": ("energy_uj", "latency_us"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class LayerVectors:
+    """What was found for one accelerator under one policy."""
+
+    texts: tuple[str, ...]
+    """Values of the ranges, those first that gain most hypervolume."""
+    scored: int
+
+
+def best_vectors(
+    geometry: NetworkGeometry,
+    activity: InferenceActivity,
+    chip: Accelerator,
+    ranges: LayerRanges,
+    metrics: Collection[str],
+    *,
+    count: int,
+    most: int,
+    rng: np.random.Generator,
+) -> LayerVectors:
+    """Vectors of options that no other one found beats.
+
+    Args:
+        activity: one policy.
+        chip: what all of them have in common; its knobs of layers are those that ranges fix.
+        ranges: on the layers of this network.
+        metrics: what counts; of the accelerator's figures those are compared that they need.
+        count: designs to score, about; one for each option of each slot at least.
+        most: vectors to return.
+    """
+    search = _Search(geometry, activity, chip, ranges, metrics)
+    if not search.possible:
+        return LayerVectors((), 0)
+    search.run(count, rng)
+    return LayerVectors(tuple(ranges.text(vector) for vector in search.chosen(most)), search.scored)
+
+
+class _Search:
+    def __init__(
+        self,
+        geometry: NetworkGeometry,
+        activity: InferenceActivity,
+        chip: Accelerator,
+        ranges: LayerRanges,
+        metrics: Collection[str],
+    ) -> None:
+        self.scored = 0
+        self._geometry, self._activity = geometry, activity
+        names = [layer.name for layer in geometry.synaptic]
+        self._chip = DesignTable.stack([chip], names)
+        self._counts = np.array(ranges.counts, dtype=np.int64)
+        self._slots = [(list(slot.layers), slot.family) for slot in ranges.slots]
+        self._options = [
+            {
+                name: np.array([column_number(name, option[name]) for option in family.options])
+                for name, _ in family.knobs
+            }
+            for family in ranges.families
+        ]
+        self._figures = list(dict.fromkeys(f for m in metrics for f in _FIGURES.get(m, ()))) or ["energy_uj"]
+        can = [self._can_exist(DesignTable.stack([replace(chip, layers=())]), o) for o in self._options]
+        self._can = [can[family] for _, family in self._slots]
+        self.possible = bool(self._slots) and all(mask.any() for mask in self._can)
+        self._known: set[bytes] = set()
+        self._vectors = np.zeros((0, len(self._slots)), dtype=np.int64)
+        self._sums = np.zeros((0, 4))
+        self._points = np.zeros((0, len(self._figures)))
+
+    def run(self, count: int, rng: np.random.Generator) -> None:
+        """Score about ``count`` designs."""
+        if math.prod(int(mask.sum()) for mask in self._can) <= count:
+            rows = itertools.product(*(np.flatnonzero(mask).tolist() for mask in self._can))
+            self._take(np.array(list(rows), dtype=np.int64))
+            return
+        base, added = self._ask_each_option()
+        self._take(self._supported(base, added, max((count - self.scored) // 2, 1), rng))
+        for left in range(_ROUNDS, 0, -1):
+            self._take(self._between(added, max((count - self.scored) // left, 1), rng))
+
+    def chosen(self, most: int) -> list[list[int]]:
+        """The best of them, in the order of what they gain."""
+        logs = np.log(self._points)
+        corner = logs.max(axis=0) + 0.1
+        best, _ = greedy_gain_subset(logs, np.zeros((0, logs.shape[1])), corner, most)
+        return [list(map(int, vector)) for vector in self._vectors[best]]
+
+    def _ask_each_option(self) -> tuple[Array, Array]:
+        """The four sums of one design, and what an option adds to them, ``[slot, option, 4]``."""
+        middle = np.array([np.flatnonzero(mask)[mask.sum() // 2] for mask in self._can])
+        slot = np.repeat(np.arange(len(self._can)), [mask.sum() for mask in self._can])
+        option = np.concatenate([np.flatnonzero(mask) for mask in self._can])
+        asked = np.repeat(middle[None], len(slot) + 1, axis=0)
+        asked[np.arange(1, len(asked)), slot] = option
+        table = self._score(asked)
+        sums = _sums(table)
+        added = np.full((len(self._slots), int(self._counts.max()), 4), np.inf)
+        added[slot, option] = sums[1:] - sums[0]
+        return sums[0], added
+
+    def _supported(self, base: Array, added: Array, count: int, rng: np.random.Generator) -> Ints:
+        """The best vectors for many weightings of the four sums."""
+        power = 2 ** max(count - 1, 1).bit_length()
+        weights = 10.0 ** (_DECADES * qmc.Sobol(4, scramble=True, rng=rng).random(power)[:count])
+        scale = np.where(base > 0.0, base, 1.0)
+        relative = added / scale
+        best = np.empty((count, len(self._slots)), dtype=np.int64)
+        for place, options in enumerate(relative):
+            score = np.where(
+                np.isfinite(options[:, 0]), weights @ np.nan_to_num(options, posinf=0.0).T, np.inf
+            )
+            best[:, place] = score.argmin(axis=1)
+        return best
+
+    def _between(self, added: Array, count: int, rng: np.random.Generator) -> Ints:
+        """Vectors that differ from a kept one in one slot and seem worth a try by their sums."""
+        most = max(_NEIGHBOURS // int(self._counts.sum()), 1)
+        kept = rng.permutation(len(self._vectors))[:most]
+        mine, sums = self._vectors[kept], self._sums[kept]
+        vectors, expected = [], []
+        for slot, can in enumerate(self._can):
+            for option in np.flatnonzero(can):
+                others = mine[:, slot] != option
+                changed = mine[others]
+                expected.append(sums[others] - added[slot, changed[:, slot]] + added[slot, option])
+                changed[:, slot] = option
+                vectors.append(changed)
+        new, sums = np.concatenate(vectors), np.concatenate(expected)
+        figures = {
+            "energy_uj": sums[:, 0] + sums[:, 3] * sums[:, 1] * 1e-3,
+            "latency_us": sums[:, 1],
+            "area_mm2": sums[:, 2],
+        }
+        fresh = np.array([vector.tobytes() not in self._known for vector in new])
+        promising = non_dominated_mask(np.stack([figures[f] for f in self._figures], axis=1))
+        hopeful, others = np.flatnonzero(fresh & promising), np.flatnonzero(fresh & ~promising)
+        # Some of the others too: where layers depend on each other, sums promise too little.
+        tried = [(hopeful, count), (others, min(count // _STRAY, count - min(len(hopeful), count)))]
+        chosen: Ints = new[np.concatenate([rng.permutation(rows)[:most] for rows, most in tried])]
+        return chosen
+
+    def _take(self, vectors: Ints) -> None:
+        """Score vectors that are new, and keep the front."""
+        vectors = np.unique(vectors, axis=0)
+        vectors = vectors[[vector.tobytes() not in self._known for vector in vectors]]
+        if not len(vectors):
+            return
+        self._known |= {vector.tobytes() for vector in vectors}
+        table = self._score(vectors)
+        points = np.stack([getattr(table, name) for name in self._figures], axis=1)
+        points = np.concatenate([self._points, points])
+        everything = np.concatenate([self._vectors, vectors])
+        _, first = np.unique(points, axis=0, return_index=True)
+        first = np.sort(first)
+        kept = first[non_dominated_mask(points[first])]
+        self._vectors, self._points = everything[kept], points[kept]
+        self._sums = np.concatenate([self._sums, _sums(table)])[kept]
+
+    def _score(self, vectors: Ints) -> CostTable:
+        self.scored += len(vectors)
+        chips = self._chip.take(np.zeros(len(vectors), dtype=np.int64))
+        shape = (len(vectors), len(self._geometry.synaptic))
+        columns: dict[str, Any] = {}
+        for place, (layers, family) in enumerate(self._slots):
+            for name, numbers in self._options[family].items():
+                if name not in columns:
+                    columns[name] = np.broadcast_to(getattr(chips, name), shape).copy()
+                columns[name][:, layers] = numbers[vectors[:, place], None]
+        return estimate_many(self._geometry, self._activity, replace(chips, **columns))
+
+    @staticmethod
+    def _can_exist(chip: DesignTable, options: dict[str, Ints]) -> NDArray[np.bool_]:
+        """Which options of a family are possible on the chip."""
+        count = len(next(iter(options.values())))
+        columns: dict[str, Any] = {name: numbers[:, None] for name, numbers in options.items()}
+        return replace(chip.take(np.zeros(count, dtype=np.int64)), **columns).possible()
+
+
+def _sums(table: CostTable) -> Array:
+    """``[K, 4]`` dynamic energy, latency, area and static power."""
+    static_uj = table.leakage_mw * table.latency_us * 1e-3
+    return np.stack([table.energy_uj - static_uj, table.latency_us, table.area_mm2, table.leakage_mw], axis=1)
