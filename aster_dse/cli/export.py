@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aster_dse.cli.options import DEFAULT_STORAGE, Artifacts, Json, Storage, StudyName, artifacts_folder
+from aster_dse.cli.options import (
+    DEFAULT_STORAGE,
+    Artifacts,
+    Json,
+    Select,
+    Storage,
+    StudyName,
+    Where,
+    artifacts_folder,
+    bounds_of,
+)
 from aster_dse.cli.output import heading, number, print_json, print_table, say, stdout_kept_clean, table
 from aster_dse.errors import AsterError, InputError
 
@@ -32,20 +42,8 @@ class Format(StrEnum):
 
 def export(
     study: StudyName,
-    select: Annotated[
-        str,
-        typer.Option(
-            metavar="WHAT",
-            help="pareto, knee, best:METRIC, trial:N or trial:N:INDEX; several with commas between them.",
-        ),
-    ] = "pareto",
-    where: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="BOUND",
-            help="Choose among those that also meet a bound, as in 'accuracy >= 0.95'; repeatable.",
-        ),
-    ] = None,
+    select: Select = "pareto",
+    where: Where = None,
     format: Annotated[
         Format | None, typer.Option(help="By default what the name of the file says, else yaml.")
     ] = None,
@@ -58,18 +56,23 @@ def export(
     """Export configurations with their figures, test accuracy included, and what reproduces them."""
     from aster_dse.export import build_document, render, write_atomically
     from aster_dse.export import select as chosen
-    from aster_dse.space import parse_constraint
-    from aster_dse.space.document import Place
     from aster_dse.store import StudyReader
 
-    bounds = [parse_constraint(text, Place("", "--where")) for text in where or ()]
+    bounds = bounds_of(where)
     words = select + "".join(f" where {bound}" for bound in bounds)
     folder = artifacts_folder(storage, artifacts)
     with StudyReader(storage) as reader, stdout_kept_clean():
         row = reader.study(study)
         points = chosen(reader, row, select, where=bounds)
         say(f"{len(points)} configurations; testing them ...")
-        document = build_document(row, points, selection=words, test_score=_Tester(folder), path=output)
+        document = build_document(
+            row,
+            points,
+            selection=words,
+            test_score=_Tester(folder),
+            repeats=reader.repeats(row.id),
+            path=output,
+        )
     text = render(document, (format or _format_of(output)).value)
     if output is None:
         sys.stdout.write(text)

@@ -49,6 +49,8 @@ def pareto(
             print_json([point.as_dict() for point in points])
         elif points:
             print_points(points, goals)
+            if "accuracy" in goals and (words := _how_many_alike(points)):
+                print(words)
             if not points[0].feasible:
                 print(f"none of them meets {' and '.join(row.constraints)}")
         if not points:
@@ -75,8 +77,11 @@ def print_points(points: Sequence[Point], goals: Mapping[str, str], *, most: int
     columns: dict[str, list[str]] = {
         "trial": [str(point.trial) for point in shown],
         "index": [str(point.index) for point in shown],
-        **{heading(metric): [number(point.metrics[metric]) for point in shown] for metric in goals},
     }
+    for metric in goals:
+        columns[heading(metric)] = [number(point.metrics[metric]) for point in shown]
+        if metric == "accuracy" and any(point.accuracy_interval for point in shown):
+            columns["95 %\ninterval"] = [_interval(point) for point in shown]
     if not all(point.feasible for point in points):
         columns["off by"] = [number(point.violation) for point in shown]
     numeric = list(columns)
@@ -94,6 +99,23 @@ def print_points(points: Sequence[Point], goals: Mapping[str, str], *, most: int
     window.print(rows)
     if len(shown) < len(points):
         print(f"... and {len(points) - len(shown)} more")
+
+
+def _interval(point: Point) -> str:
+    return "-" if point.accuracy_interval is None else "{:.3f}-{:.3f}".format(*point.accuracy_interval)
+
+
+def _how_many_alike(points: Sequence[Point]) -> str:
+    """How many are as accurate as the most accurate one, as far as the samples tell; empty if unknown."""
+    best = max(points, key=lambda point: point.metrics["accuracy"])
+    if best.accuracy_interval is None:
+        return ""
+    low, _ = best.accuracy_interval
+    count = sum(point.metrics["accuracy"] >= low for point in points)
+    return (
+        f"on {best.samples} validation samples, {count} of {len(points)} are within the 95 % interval of the "
+        f"most accurate one ({_interval(best)})"
+    )
 
 
 def _width(name: str, cells: Sequence[str]) -> int:

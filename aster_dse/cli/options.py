@@ -5,19 +5,28 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from aster_dse.space import Constraint
 
 __all__ = [
     "ARTIFACTS_VARIABLE",
     "DEFAULT_STORAGE",
     "STORAGE_VARIABLE",
+    "Address",
     "Artifacts",
+    "GpuShare",
     "Json",
+    "Select",
     "Storage",
     "StudyName",
+    "Where",
+    "Workers",
     "artifacts_folder",
+    "bounds_of",
     "listed",
     "storage_words",
 ]
@@ -61,6 +70,37 @@ Artifacts = Annotated[
         help="Trained networks and their traces; by default aster_dse_artifacts beside the database file.",
     ),
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Trainings at once; by default one per core, at most four; 0 trains in this process.",
+    ),
+]
+Address = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="Join this Ray cluster instead of starting one here.")
+]
+GpuShare = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0,
+        help="GPUs, or the part of one, that a training reserves; by default an even share of those here.",
+    ),
+]
+Select = Annotated[
+    str,
+    typer.Option(
+        metavar="WHAT",
+        help="pareto, knee, best:METRIC, trial:N or trial:N:INDEX; several with commas between them.",
+    ),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="BOUND",
+        help="Choose among those that also meet a bound, as in 'accuracy >= 0.95'; repeatable.",
+    ),
+]
 
 
 def artifacts_folder(storage: str, artifacts: Path | None) -> Path:
@@ -85,6 +125,18 @@ def storage_words(storage: str, shown: str) -> str:
     if storage == os.environ.get(STORAGE_VARIABLE, DEFAULT_STORAGE):
         return ""
     return f" --storage {shlex.quote(shown)}"
+
+
+def bounds_of(texts: list[str] | None) -> list[Constraint]:
+    """What ``--where`` asks for.
+
+    Raises:
+        InputError: a text is no bound on a metric.
+    """
+    from aster_dse.space import parse_constraint
+    from aster_dse.space.document import Place
+
+    return [parse_constraint(text, Place("", "--where")) for text in texts or ()]
 
 
 def listed(words: str | None) -> list[str] | None:

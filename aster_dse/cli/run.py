@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aster_dse.space import SearchSpace, TrainingResources
     from aster_dse.store import StudyRow, StudyStore
 
-__all__ = ["Machines", "made_folder", "run"]
+__all__ = ["Machines", "executor_for", "made_folder", "run"]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def run(
 
         try:
             with (
-                _executor(
+                executor_for(
                     machines, space.search.resources_per_training, max(target - done, counts.running)
                 ) as executor,
                 search_progress(target, done) as observer,
@@ -102,7 +102,7 @@ def run(
 
 
 @contextmanager
-def _executor(machines: Machines, resources: TrainingResources, left: int) -> Iterator[Executor]:
+def executor_for(machines: Machines, resources: TrainingResources, left: int) -> Iterator[Executor]:
     """What runs the trainings; nothing is started where nothing is left to do."""
     from aster_dse.search.serial import SerialExecutor
 

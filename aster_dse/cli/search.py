@@ -14,10 +14,13 @@ import typer
 from aster_dse.cli.interrupt import SearchInterruptedError
 from aster_dse.cli.options import (
     DEFAULT_STORAGE,
+    Address,
     Artifacts,
+    GpuShare,
     Json,
     Storage,
     StudyName,
+    Workers,
     artifacts_folder,
     storage_words,
 )
@@ -51,23 +54,6 @@ Trials = Annotated[
 ]
 Timeout = Annotated[
     float | None, typer.Option(min=0.0, metavar="SECONDS", help="Begin no trial after this time.")
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        min=0,
-        help="Trainings at once; by default one per core, at most four; 0 trains in this process.",
-    ),
-]
-Address = Annotated[
-    str | None, typer.Option(metavar="HOST:PORT", help="Join this Ray cluster instead of starting one here.")
-]
-GpuShare = Annotated[
-    float | None,
-    typer.Option(
-        min=0.0,
-        help="GPUs, or the part of one, that a training reserves; by default an even share of those here.",
-    ),
 ]
 
 

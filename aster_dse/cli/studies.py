@@ -108,7 +108,7 @@ def delete(
     if json:
         print_json({"study": study, "deleted": True, "trials": counts.trials, "unused_networks": list(keys)})
     else:
-        print(f"deleted {study}; {len(keys)} trained networks are no longer used by any study")
+        print(f"deleted {study}; no study uses {len(keys)} of its networks any more")
 
 
 def _identity(study: StudyRow) -> dict[str, Any]:

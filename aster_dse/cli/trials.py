@@ -158,8 +158,7 @@ def _everything(reader: StudyReader, study: StudyRow, trial: TrialRow, index: in
         rates = training.detail.get("firing_rate", {})
         facts["firing_rate"] = _in_order(rates, [layer.name for layer in _geometry(trial).neurons])
     if trial.evaluations:
-        samples = None if training is None else training.detail.get("validation_samples")
-        facts |= _configuration(reader, study, trial, index, samples)
+        facts |= _configuration(reader, study, trial, index)
     elif index is not None:
         raise InputError("--index", f"trial {trial.number} has no configurations", f"it is {trial.state}")
     else:
@@ -168,22 +167,24 @@ def _everything(reader: StudyReader, study: StudyRow, trial: TrialRow, index: in
 
 
 def _configuration(
-    reader: StudyReader, study: StudyRow, trial: TrialRow, index: int | None, samples: int | None
+    reader: StudyReader, study: StudyRow, trial: TrialRow, index: int | None
 ) -> dict[str, Any]:
     """One evaluated configuration of the trial, and the trial's other good ones."""
-    from aster_dse.evaluation.interval import wilson_interval
     from aster_dse.export.points import points_at
+    from aster_dse.export.repeats import spread_of
     from aster_dse.export.select import select
 
     front = select(reader, study, f"trial:{trial.number}")
     chosen = _bend(front, study) if index is None else points_at(reader, study, [(trial.number, index)])[0]
     row = reader.evaluation(study.id, trial.number, chosen.index)
     detail = row.evaluation.detail
+    place = (trial.number, chosen.index)
+    repeated = [repeat for repeat in reader.repeats(study.id) if (repeat.trial, repeat.index) == place]
     return {
         **chosen.as_dict(),
         "objectives": {name: chosen.metrics[name] for name in study.objectives},
-        # None for networks of an older version, which did not count them.
-        "accuracy_interval": list(wilson_interval(chosen.metrics["accuracy"], samples)) if samples else None,
+        "repeats": [{"seed": repeat.seed, "metrics": repeat.metrics} for repeat in repeated],
+        "spread": {name: spread.as_dict() for name, spread in spread_of(repeated).items()},
         "constraints": _constraints(study, row),
         "told": row.told_order is not None,
         "breakdown": _breakdown(detail.get("hardware", {}), trial),
@@ -286,6 +287,9 @@ def _print_figures(facts: dict[str, Any]) -> None:
         low, high = facts["accuracy_interval"]
         samples = facts["training"]["validation_samples"]
         print(f"accuracy on {samples} validation samples: 95 % interval {low:.4f} to {high:.4f}")
+    for name, spread in facts["spread"].items():
+        if name in facts["objectives"]:
+            print(f"{name} with {len(facts['repeats'])} other seeds: {_words(spread)}")
     for constraint in facts["constraints"]:
         broken = f"broken by {constraint['violation']:.3g}" if constraint["violation"] > 0 else "holds"
         print(f"{constraint['expression']}: {number(constraint['value'])}, {broken}")
@@ -305,3 +309,9 @@ def _print_figures(facts: dict[str, Any]) -> None:
             if value:
                 rows.add_row(name.replace("_", " "), number(value * scale), f"{value / total:.1%}")
         print_table(rows)
+
+
+def _words(spread: dict[str, Any]) -> str:
+    deviation = spread["standard_deviation"]
+    around = "" if deviation is None else f" ± {number(deviation)}"
+    return f"{number(spread['mean'])}{around} ({number(spread['least'])} to {number(spread['greatest'])})"

@@ -13,9 +13,17 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_serializ
 from aster_dse import __version__
 from aster_dse.export.points import Point, configuration_dict
 from aster_dse.space import METRICS, Candidate, PolicyConfig
-from aster_dse.store.rows import StudyRow
+from aster_dse.store.rows import RepeatRow, StudyRow
 
-__all__ = ["CONFIDENCE", "ExportDocument", "ExportedPoint", "Interval", "TestAccuracy", "build_document"]
+__all__ = [
+    "CONFIDENCE",
+    "ExportDocument",
+    "ExportedPoint",
+    "Interval",
+    "Repeat",
+    "TestAccuracy",
+    "build_document",
+]
 
 CONFIDENCE = 0.95
 
@@ -49,6 +57,13 @@ class TestAccuracy(_Entry):
     confidence: float = CONFIDENCE
 
 
+class Repeat(_Entry):
+    """The configuration on a network that was trained with another seed."""
+
+    seed: int
+    metrics: dict[str, float]
+
+
 class ExportedPoint(_Entry):
     """One configuration. ``metrics`` are on validation data, ``test`` is on test data."""
 
@@ -58,6 +73,10 @@ class ExportedPoint(_Entry):
     violation: float
     """Relative excess over the constraints' bounds, summed; 0 where all hold."""
     metrics: dict[str, float]
+    accuracy_interval: tuple[float, float] | None = None
+    """Of the accuracy on validation data, with 95 % confidence (Wilson); the search chose by it."""
+    repeats: tuple[Repeat, ...] = ()
+    """What came of it with other seeds, where it was repeated."""
     test: TestAccuracy | None
     """None where the trained network is not on the machine that exported."""
     training_key: str
@@ -97,6 +116,7 @@ def build_document(
     *,
     selection: str,
     test_score: Callable[[Candidate], Interval | None],
+    repeats: Sequence[RepeatRow] = (),
     path: Path | None = None,
 ) -> ExportDocument:
     """The document for some points of a study.
@@ -106,6 +126,7 @@ def build_document(
         points: at least one.
         selection: the words that chose them.
         test_score: accuracy of a configuration on test data, None where its network is not at hand.
+        repeats: of the study.
         path: where the document will lie, for the commands inside it.
     """
     name = shlex.quote(str(path)) if path is not None else "FILE"
@@ -124,6 +145,12 @@ def build_document(
                 feasible=point.feasible,
                 violation=point.violation,
                 metrics={metric: point.metrics[metric] for metric in METRICS},
+                accuracy_interval=point.accuracy_interval,
+                repeats=tuple(
+                    Repeat(seed=row.seed, metrics={metric: row.metrics[metric] for metric in METRICS})
+                    for row in repeats
+                    if (row.trial, row.index) == (point.trial, point.index)
+                ),
                 test=None
                 if score is None
                 else TestAccuracy(

@@ -9,85 +9,123 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial, create_trial
 
 from aster_dse.errors import AsterError
-from aster_dse.policy import skipped_blocks
+from aster_dse.export.knob_columns import SKIPS, KnobTable, read_knobs
 from aster_dse.search.coordinates import coordinate, distribution
-from aster_dse.search.history import knob_value
-from aster_dse.space import SearchSpace
+from aster_dse.space import LayerRanges
 from aster_dse.store.reading import StudyQueries
 from aster_dse.store.rows import StudyRow
 
-__all__ = ["importance"]
+__all__ = ["Importance", "importance", "kept_importance", "question_of"]
 
 _NETWORKS = 10
 """Below which a knob of the training tells the networks apart, whatever it does."""
 _CONFIGURATIONS = 50
 """Below which their best tenth says nothing."""
-_SKIP = "policy.skip_threshold"
+_METHOD = "ped-anova 2"
+"""Changes whenever an answer could."""
 
 
-def importance(
-    reader: StudyQueries, study: StudyRow, goals: Mapping[str, str]
-) -> dict[str, dict[str, float]]:
+@dataclass(frozen=True)
+class Importance:
+    """Which knobs set the best tenth of the feasible configurations of a study apart from all of them."""
+
+    shares: dict[str, dict[str, float]]
+    """By metric: knob to its share, from the greatest to the least; the shares of a metric sum to 1, or are
+    all 0 where the best tenth is spread like the rest."""
+    configurations: int
+    networks: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able. Knobs in order: a store sorts the keys of a mapping."""
+        return {
+            "shares": {metric: list(shares.items()) for metric, shares in self.shares.items()},
+            "configurations": self.configurations,
+            "networks": self.networks,
+        }
+
+
+def question_of(study: StudyRow, goals: Mapping[str, str]) -> str:
+    """What an answer is kept under: other goals or a space that grew are another question."""
+    return f"importance, {_METHOD}: {' '.join(goals)}; {study.space_hash}"
+
+
+def kept_importance(reader: StudyQueries, study: StudyRow, goals: Mapping[str, str]) -> Importance | None:
+    """What was found before of the same configurations, if it was kept."""
+    kept = reader.analysis(study.id, question_of(study, goals))
+    if kept is None:
+        return None
+    shares = {metric: dict(kept["shares"][metric]) for metric in goals}
+    return Importance(shares, kept["configurations"], kept["networks"])
+
+
+def importance(reader: StudyQueries, study: StudyRow, goals: Mapping[str, str]) -> Importance:
     """How much each searched knob sets the best tenth of the configurations apart from all of them.
 
     Every feasible configuration that is stored counts. These are the fronts of the networks, not even draws
-    from the space. A skip threshold counts as the number of blocks that it skips: as a number it would only
-    tell the networks apart, each of which has its own.
+    from the space.
 
     Args:
         goals: metric to ``max`` or ``min``.
 
-    Returns:
-        By metric: knob to its share, from the greatest to the least; the shares of a metric sum to 1, or are
-        all 0 where the best tenth is spread like the rest.
-
     Raises:
         AsterError: there are fewer than 10 networks, or 50 feasible configurations.
     """
-    space = SearchSpace.from_mapping(study.space, f"study {study.name}")
-    knobs = [parameter.path for parameter in space.parameters]
-    table = reader.evaluations(study.id, columns=[*goals, "training_key", *knobs], feasible=True)
-    networks = table["training_key"].nunique()
+    table = read_knobs(reader, study, list(goals))
+    networks = len(set(table.networks))
     if networks < _NETWORKS or len(table) < _CONFIGURATIONS:
         raise AsterError(
             f"study {study.name!r} has {len(table)} feasible configurations on {networks} networks, "
             f"too few to tell what is important (at least {_CONFIGURATIONS} on {_NETWORKS})"
         )
-    activity = {row.key: np.array(row.detail.get("block_activity", ())) for row in reader.trainings(study.id)}
-    spreads: dict[str, BaseDistribution] = {p.path: distribution(p) for p in space.parameters}
-    if _SKIP in spreads:
-        spreads[_SKIP] = IntDistribution(0, max(len(blocks) for blocks in activity.values()))
-    columns = {name: table[name].tolist() for name in (*goals, "training_key", *knobs)}
+    judged = _judged(table, list(goals))
+    shares = {name: _shares(judged, place, goal) for place, (name, goal) in enumerate(goals.items())}
+    return Importance(shares, len(table), networks)
+
+
+def _judged(table: KnobTable, metrics: list[str]) -> optuna.Study:
+    """The configurations as trials of Optuna."""
+    spreads = {name: _spread(table, name) for name in table.columns}
     trials = []
     for row in range(len(table)):
-        assignment = {p.path: knob_value(p, columns[p.path][row]) for p in space.parameters}
-        values: dict[str, Any] = {
-            p.path: coordinate(p, assignment[p.path])
-            for p in space.parameters
-            if space.active(p, assignment) and assignment[p.path] in p
+        values = {
+            name: _coordinate(table, name, column[row])
+            for name, column in table.columns.items()
+            if column[row] is not None
         }
-        if _SKIP in values:
-            values[_SKIP] = len(skipped_blocks(activity[columns["training_key"][row]], assignment[_SKIP]))
         trials.append(
             create_trial(
-                values=[columns[name][row] for name in goals],
+                values=[table.metrics[name][row] for name in metrics],
                 params=values,
-                distributions={path: spreads[path] for path in values},
+                distributions={name: spreads[name] for name in values},
             )
         )
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    judged = optuna.create_study(directions=["minimize"] * len(goals))
+    judged = optuna.create_study(directions=["minimize"] * len(metrics))
     judged.add_trials(trials)
-    return {name: _shares(judged, place, goal) for place, (name, goal) in enumerate(goals.items())}
+    return judged
+
+
+def _spread(table: KnobTable, name: str) -> BaseDistribution:
+    if name == SKIPS:
+        return IntDistribution(0, table.blocks)
+    parameter = table.parameters[name]
+    return FloatDistribution(0.0, 1.0) if isinstance(parameter, LayerRanges) else distribution(parameter)
+
+
+def _coordinate(table: KnobTable, name: str, value: Any) -> int | float:
+    parameter = table.parameters[name]
+    if name == SKIPS or isinstance(parameter, LayerRanges):
+        return float(value) if name != SKIPS else int(value)
+    return coordinate(parameter, value)
 
 
 def _shares(judged: optuna.Study, place: int, goal: str) -> dict[str, float]:

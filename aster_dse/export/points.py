@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aster_dse.errors import InputError
+from aster_dse.evaluation.interval import wilson_interval
 from aster_dse.pareto import non_dominated_mask
 from aster_dse.space import METRICS, Candidate, assign
 from aster_dse.store.reading import StudyQueries
@@ -19,7 +20,17 @@ from aster_dse.store.rows import StudyRow
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Point", "front_of", "front_rows", "goals_of", "minimised", "points_at", "study_front"]
+__all__ = [
+    "Point",
+    "configuration_dict",
+    "front_of",
+    "front_rows",
+    "goals_of",
+    "inner_assignment",
+    "minimised",
+    "points_at",
+    "study_front",
+]
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,13 @@ class Point:
     """0 where all constraints hold."""
     candidate: Candidate
     training_key: str
+    samples: int | None = None
+    """Validation samples that the accuracy was counted on; None for networks of an older version."""
+
+    @property
+    def accuracy_interval(self) -> tuple[float, float] | None:
+        """Where the accuracy of the network lies, with 95 % confidence, for samples like these (Wilson)."""
+        return wilson_interval(self.metrics["accuracy"], self.samples) if self.samples else None
 
     @property
     def feasible(self) -> bool:
@@ -46,10 +64,17 @@ class Point:
             "trial": self.trial,
             "index": self.index,
             "metrics": dict(self.metrics),
+            "accuracy_interval": None if self.accuracy_interval is None else list(self.accuracy_interval),
             "feasible": self.feasible,
             "violation": self.violation,
             "configuration": configuration_dict(self.candidate),
         }
+
+
+def inner_assignment(candidate: Candidate) -> dict[str, Any]:
+    """All of policy and hardware, by path: what one trained network is scored with."""
+    groups = candidate.model_dump(include={"policy", "hardware"})
+    return {f"{group}.{name}": value for group, knobs in groups.items() for name, value in knobs.items()}
 
 
 def configuration_dict(candidate: Candidate) -> dict[str, Any]:
@@ -140,9 +165,10 @@ def points_at(reader: StudyQueries, study: StudyRow, places: Sequence[tuple[int,
         NotFoundError: there is none at one of them.
     """
     trials = {trial.number: trial for trial in reader.trials(study.id)} if places else {}
+    samples = {row.key: row.detail.get("validation_samples") for row in reader.trainings(study.id)}
     points = []
-    for number, index in places:
-        row = reader.evaluation(study.id, number, index)
+    rows = reader.evaluations_at(study.id, places)
+    for (number, index), row in zip(places, rows, strict=True):
         # The trial's complete configuration, not the space's fixed values: the space may have grown since.
         proposed = Candidate.model_validate(trials[number].candidate)
         points.append(
@@ -154,6 +180,7 @@ def points_at(reader: StudyQueries, study: StudyRow, places: Sequence[tuple[int,
                 violation=row.evaluation.violation,
                 candidate=assign(proposed, row.evaluation.assignment),
                 training_key=row.training_key,
+                samples=samples.get(row.training_key),
             )
         )
     return points

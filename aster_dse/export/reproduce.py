@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from aster_dse.errors import AsterError, InputError, NotFoundError
 from aster_dse.export.document import ExportDocument, ExportedPoint
+from aster_dse.export.points import inner_assignment
 from aster_dse.search.protocol import Executor, NetworkFailure, NetworkJob
 from aster_dse.space import METRICS
 from aster_dse.space.document import Place, parse_yaml
@@ -127,7 +128,7 @@ def reproduce(
                 study=study,
                 trial=number,
                 candidate=group[0].configuration,
-                inner=tuple(_inner(point) for point in group),
+                inner=tuple(inner_assignment(point.configuration) for point in group),
                 constraints=tuple(constraints),
                 artifacts=str(artifacts),
             )
@@ -142,9 +143,3 @@ def reproduce(
             yield Reproduction(
                 point.trial, point.index, stored, {name: evaluation.metrics[name] for name in stored}
             )
-
-
-def _inner(point: ExportedPoint) -> dict[str, Any]:
-    """All of policy and hardware, by path: what one trained network is scored over."""
-    groups = point.configuration.model_dump(include={"policy", "hardware"})
-    return {f"{group}.{name}": value for group, knobs in groups.items() for name, value in knobs.items()}

@@ -86,6 +86,9 @@ def _csv(document: ExportDocument) -> str:
             "feasible": point.feasible,
             "violation": point.violation,
             **point.metrics,
+            **dict(
+                zip(("accuracy_low", "accuracy_high"), point.accuracy_interval or (None, None), strict=True)
+            ),
             **{f"test_{name}": test.get(name) for name in ("accuracy", "low", "high", "samples")},
             "training_key": point.training_key,
         }

@@ -196,6 +196,21 @@ class LayerRanges(Parameter):
     def external(self, internal: Number) -> str:
         return self.text([min(max(int(internal * count), 0), count - 1) for count in self.counts])
 
+    def shares(self, value: str) -> dict[tuple[str, str], float]:
+        """Where each searched knob stands among its values, from 0 to 1, in the mean over its layers.
+
+        Returns:
+            By the pattern and the name of the knob.
+        """
+        places: dict[tuple[str, str], list[float]] = {}
+        for option, slot in zip(self.vector(value), self.slots, strict=True):
+            family = self.families[slot.family]
+            for name, values in family.knobs:
+                if option is not None and len(values) > 1:
+                    place = values.index(family.options[option][name]) / (len(values) - 1)
+                    places.setdefault((family.pattern, name), []).append(place)
+        return {key: math.fsum(found) / len(found) for key, found in places.items()}
+
     def values(self) -> tuple[Any, ...] | None:
         """All texts, or None where there are more than a million."""
         if self.cardinality > _LISTED:

@@ -10,7 +10,15 @@ from sqlalchemy import Column, ColumnElement, Connection, Row, and_, func, selec
 from aster_dse.evaluation.result import Evaluation
 from aster_dse.space import METRICS
 from aster_dse.store.encoding import load_json, unpack_json
-from aster_dse.store.rows import EvaluationRow, LookRow, StudyCounts, StudyRow, TrialRow, TrialState
+from aster_dse.store.rows import (
+    EvaluationRow,
+    LookRow,
+    RepeatRow,
+    StudyCounts,
+    StudyRow,
+    TrialRow,
+    TrialState,
+)
 from aster_dse.store.tables import (
     attempts,
     constraints,
@@ -18,11 +26,13 @@ from aster_dse.store.tables import (
     evaluations,
     looks,
     objectives,
+    repeats,
     studies,
     trials,
 )
 
 __all__ = [
+    "BARE_EVALUATION",
     "EVALUATION",
     "evaluation_of",
     "in_state",
@@ -30,24 +40,22 @@ __all__ = [
     "read_counts",
     "read_last",
     "read_looks",
+    "read_repeats",
     "read_studies",
     "read_trials",
 ]
 
-EVALUATION = (
-    select(
-        evaluations,
-        trials.c.number,
-        trials.c.training_key,
-        trials.c.assignment.label("proposed"),
-        evaluation_details.c.packed,
-    )
-    .join(trials, trials.c.id == evaluations.c.trial_id)
-    .join(
-        evaluation_details,
-        (evaluation_details.c.trial_id == evaluations.c.trial_id)
-        & (evaluation_details.c.position == evaluations.c.position),
-    )
+BARE_EVALUATION = select(
+    evaluations,
+    trials.c.number,
+    trials.c.training_key,
+    trials.c.assignment.label("proposed"),
+).join(trials, trials.c.id == evaluations.c.trial_id)
+"""An evaluation without its breakdown."""
+EVALUATION = BARE_EVALUATION.add_columns(evaluation_details.c.packed).join(
+    evaluation_details,
+    (evaluation_details.c.trial_id == evaluations.c.trial_id)
+    & (evaluation_details.c.position == evaluations.c.position),
 )
 
 
@@ -57,6 +65,7 @@ def metrics_of(row: Row[Any]) -> dict[str, float]:
 
 def evaluation_of(row: Row[Any]) -> EvaluationRow:
     inner = load_json(row.assignment)
+    packed = row._mapping.get("packed")
     return EvaluationRow(
         id=row.id,
         study_id=row.study_id,
@@ -65,7 +74,9 @@ def evaluation_of(row: Row[Any]) -> EvaluationRow:
         training_key=row.training_key,
         assignment={**load_json(row.proposed), **inner},
         told_order=row.told_order,
-        evaluation=Evaluation(inner, metrics_of(row), row.violation, unpack_json(row.packed)),
+        evaluation=Evaluation(
+            inner, metrics_of(row), row.violation, {} if packed is None else unpack_json(packed)
+        ),
     )
 
 
@@ -176,6 +187,16 @@ def read_looks(connection: Connection, study_id: int) -> list[LookRow]:
         )
         for row in rows
     ]
+
+
+def read_repeats(connection: Connection, study_id: int) -> list[RepeatRow]:
+    rows = connection.execute(
+        select(repeats, trials.c.number)
+        .join(trials, trials.c.id == repeats.c.trial_id)
+        .where(repeats.c.study_id == study_id)
+        .order_by(trials.c.number, repeats.c.position, repeats.c.seed)
+    )
+    return [RepeatRow(row.number, row.position, row.seed, row.training_key, metrics_of(row)) for row in rows]
 
 
 def read_last(connection: Connection, column: Column[Any]) -> dict[int, int]:

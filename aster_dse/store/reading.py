@@ -14,12 +14,14 @@ from aster_dse.store.database import Database
 from aster_dse.store.encoding import load_json
 from aster_dse.store.lease import live_holder
 from aster_dse.store.queries import (
+    BARE_EVALUATION,
     EVALUATION,
     evaluation_of,
     metrics_of,
     read_counts,
     read_last,
     read_looks,
+    read_repeats,
     read_studies,
     read_trials,
 )
@@ -29,6 +31,7 @@ from aster_dse.store.rows import (
     EvaluationRow,
     LeaseHolder,
     LookRow,
+    RepeatRow,
     StudyCounts,
     StudyRow,
     StudySummary,
@@ -38,6 +41,7 @@ from aster_dse.store.rows import (
     TrialState,
 )
 from aster_dse.store.tables import (
+    analyses,
     artifacts,
     attempts,
     evaluations,
@@ -51,6 +55,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["StudyQueries"]
+
+_AT_ONCE = 500
+"""Trials named in one statement."""
 
 
 class StudyQueries:
@@ -188,6 +195,11 @@ class StudyQueries:
         with self._database.reading() as connection:
             return read_looks(connection, study_id)
 
+    def repeats(self, study_id: int) -> list[RepeatRow]:
+        """What came of configurations on networks of other seeds, by trial, index and seed."""
+        with self._database.reading() as connection:
+            return read_repeats(connection, study_id)
+
     # --- trained networks
 
     def finished_keys(self) -> frozenset[str]:
@@ -294,6 +306,27 @@ class StudyQueries:
             raise NotFoundError(f"{self.url}: study {study_id} has no evaluation {index} of a trial {trial}")
         return evaluation_of(row)
 
+    def evaluations_at(self, study_id: int, places: Sequence[tuple[int, int]]) -> list[EvaluationRow]:
+        """The evaluations at ``(trial, index)``, in that order, without their breakdowns.
+
+        Raises:
+            NotFoundError: a trial has none at its index.
+        """
+        wanted = sorted({trial for trial, _ in places})
+        found: dict[tuple[int, int], EvaluationRow] = {}
+        with self._database.reading() as connection:
+            for begin in range(0, len(wanted), _AT_ONCE):
+                part = trials.c.number.in_(wanted[begin : begin + _AT_ONCE])
+                statement = BARE_EVALUATION.where(evaluations.c.study_id == study_id, part)
+                for row in connection.execute(statement):
+                    found[row.number, row.position] = evaluation_of(row)
+        for trial, index in places:
+            if (trial, index) not in found:
+                raise NotFoundError(
+                    f"{self.url}: study {study_id} has no evaluation {index} of a trial {trial}"
+                )
+        return [found[place] for place in places]
+
     def evaluation_with_id(self, evaluation_id: int) -> EvaluationRow:
         """The same by its id.
 
@@ -327,3 +360,22 @@ class StudyQueries:
             )
             for row in rows
         ]
+
+    # --- answers
+
+    def last_evaluation(self, study_id: int) -> int:
+        """Greatest id of an evaluation of a study, 0 where it has none."""
+        with self._database.reading() as connection:
+            return read_last(connection, evaluations.c.id)[study_id]
+
+    def analysis(self, study_id: int, question: str) -> Any | None:
+        """The kept answer to a question about a study, None where it is older than the last evaluation."""
+        with self._database.reading() as connection:
+            document = connection.scalar(
+                select(analyses.c.document).where(
+                    analyses.c.study_id == study_id,
+                    analyses.c.question == question,
+                    analyses.c.upto == read_last(connection, evaluations.c.id)[study_id],
+                )
+            )
+        return None if document is None else load_json(document)

@@ -24,13 +24,14 @@ from aster_dse.store.encoding import (
     pack_json,
     plain_text,
 )
-from aster_dse.store.rows import Artifact, TrialState
+from aster_dse.store.rows import Artifact, RepeatRow, TrialState
 from aster_dse.store.tables import (
     artifacts,
     attempts,
     evaluation_details,
     evaluations,
     looks,
+    repeats,
     rungs,
     trainings,
     trials,
@@ -204,6 +205,21 @@ class Recorder:
             self._change(trial.id, state=TrialState.RUNNING, finished_at=None, finish_order=None)
         return self._next_attempt(trial.id)
 
+    def repeat(self, row: RepeatRow) -> None:
+        trial_id = self._trial(row.trial).id
+        place = {"trial_id": trial_id, "position": row.index, "seed": row.seed}
+        values = {
+            "study_id": self.study_id,
+            "training_key": row.training_key,
+            **_finite_metrics(row.metrics),
+            "finished_at": self.now,
+        }
+        self.connection.execute(
+            self._insert(repeats)
+            .values(**place, **values)
+            .on_conflict_do_update(index_elements=list(place), set_=values)
+        )
+
     # --- trials and attempts
 
     def _trial(self, number: int) -> Row[int, str, str, int | None, float]:
@@ -272,7 +288,7 @@ class Recorder:
                     "trial_id": trial_id,
                     "position": index,
                     "assignment": dump_json(evaluation.assignment),
-                    **_metrics(evaluation),
+                    **_finite_metrics(evaluation.metrics),
                     "violation": finite("violation", evaluation.violation),
                     "told_order": orders.get(index),
                 }
@@ -354,8 +370,8 @@ def _runs(trial: Row[int, str, str, int | None, float]) -> bool:
     return trial.state == TrialState.RUNNING and trial.paused_epoch is None
 
 
-def _metrics(evaluation: Evaluation) -> dict[str, float]:
-    if evaluation.metrics.keys() != METRICS.keys():
-        different = ", ".join(sorted(evaluation.metrics.keys() ^ METRICS.keys()))
+def _finite_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
+    if metrics.keys() != METRICS.keys():
+        different = ", ".join(sorted(metrics.keys() ^ METRICS.keys()))
         raise AsterError(f"an evaluation must have every metric and no other: {different}")
-    return {name: finite(name, value) for name, value in evaluation.metrics.items()}
+    return {name: finite(name, value) for name, value in metrics.items()}

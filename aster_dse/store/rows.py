@@ -15,6 +15,7 @@ __all__ = [
     "EvaluationRow",
     "LeaseHolder",
     "LookRow",
+    "RepeatRow",
     "StudyCounts",
     "StudyRow",
     "StudySummary",
@@ -224,3 +225,14 @@ class LeaseHolder:
     pid: int
     since: datetime
     expires_at: datetime
+
+
+@dataclass(frozen=True)
+class RepeatRow:
+    """A configuration evaluated again, on a network that differs in the seed of its training alone."""
+
+    trial: int
+    index: int
+    seed: int
+    training_key: str
+    metrics: dict[str, float]

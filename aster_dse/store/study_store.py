@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, select, union, update
 from sqlalchemy.exc import IntegrityError
 
 from aster_dse.errors import ExistsError, InputError, NotFoundError
@@ -18,9 +18,9 @@ from aster_dse.store.lease import Lease, check_lease, hold, live_holder
 from aster_dse.store.queries import read_studies
 from aster_dse.store.reading import StudyQueries
 from aster_dse.store.recording import Recorder
-from aster_dse.store.rows import Artifact, StudyRow
+from aster_dse.store.rows import Artifact, RepeatRow, StudyRow
 from aster_dse.store.schema import open_schema
-from aster_dse.store.tables import constraints, objectives, studies, trainings, trials
+from aster_dse.store.tables import analyses, constraints, objectives, repeats, studies, trainings, trials
 
 if TYPE_CHECKING:
     from aster_dse.search.protocol import NetworkFailure, NetworkPause, NetworkResult
@@ -127,7 +127,8 @@ class StudyStore(StudyQueries):
         """Delete a study with all that is its own, and the trained networks that no other study's trial uses.
 
         Returns:
-            The training keys of those networks: their files are no longer known to the store.
+            The training keys of the networks that no other study knows, whether trained, paused, failed or
+            repeated: what files there are of them are no longer known to the store.
 
         Raises:
             NotFoundError: there is none of this name.
@@ -139,12 +140,36 @@ class StudyStore(StudyQueries):
             holder = live_holder(self._database, connection, study_id)
             if holder is not None:
                 raise LeaseHeldError(name, holder)
-            own = set(connection.scalars(select(trials.c.training_key).where(trials.c.study_id == study_id)))
-            connection.execute(delete(studies).where(studies.c.id == study_id))
-            unused = delete(trainings).where(
-                trainings.c.key.not_in(select(trials.c.training_key)), trainings.c.key.in_(own)
+            keys = union(
+                *(select(t.c.training_key).where(t.c.study_id == study_id) for t in (trials, repeats))
             )
-            return tuple(sorted(connection.scalars(unused.returning(trainings.c.key))))
+            own = set(connection.scalars(keys))
+            connection.execute(delete(studies).where(studies.c.id == study_id))
+            used = union(select(trials.c.training_key), select(repeats.c.training_key))
+            unused = own - set(connection.scalars(used))
+            connection.execute(delete(trainings).where(trainings.c.key.in_(unused)))
+            return tuple(sorted(unused))
+
+    def keep_repeats(self, study_id: int, rows: Sequence[RepeatRow]) -> None:
+        """Record what came of configurations on networks of other seeds; what is known of them is replaced.
+
+        Raises:
+            NotFiniteError: some figure is NaN or infinite; nothing was recorded.
+            NotFoundError: a trial does not exist.
+        """
+        with self._changing(study_id) as recorder:
+            for row in rows:
+                recorder.repeat(row)
+
+    def keep_analysis(self, study_id: int, question: str, document: Any, *, upto: int) -> None:
+        """Keep an answer about the evaluations of a study up to one of them, for :meth:`analysis`."""
+        own = (analyses.c.study_id == study_id, analyses.c.question == question)
+        values = {"study_id": study_id, "question": question, "upto": upto, "document": dump_json(document)}
+        with self._database.writing() as connection:
+            # The lock of the study, lest two that keep the same answer meet.
+            connection.execute(select(studies.c.id).where(studies.c.id == study_id).with_for_update())
+            connection.execute(delete(analyses).where(*own))
+            connection.execute(insert(analyses).values(**values))
 
     # --- the driver's right to write
 

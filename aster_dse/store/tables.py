@@ -35,6 +35,7 @@ from aster_dse.space import METRICS
 __all__ = [
     "HEAD",
     "VERSION_TABLE",
+    "analyses",
     "artifacts",
     "attempts",
     "constraints",
@@ -44,13 +45,14 @@ __all__ = [
     "looks",
     "metadata",
     "objectives",
+    "repeats",
     "rungs",
     "studies",
     "trainings",
     "trials",
 ]
 
-HEAD = "0002"
+HEAD = "0003"
 """Newest revision in ``migrations/versions``: known here so that opening a database need not load Alembic."""
 
 VERSION_TABLE = "aster_schema_version"
@@ -274,4 +276,29 @@ evaluation_details = Table(
     Column("position", Integer, nullable=False),
     Column("packed", LargeBinary, nullable=False),
     PrimaryKeyConstraint("trial_id", "position"),
+)
+
+# Configurations evaluated again on networks that differ in the seed of their training alone.
+repeats = Table(
+    "aster_repeats",
+    metadata,
+    _child_of("aster_studies"),
+    _child_of("aster_trials"),
+    Column("position", Integer, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("training_key", String(64), nullable=False),
+    *(Column(name, Double, nullable=False) for name in METRICS),
+    Column("finished_at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("trial_id", "position", "seed"),
+)
+
+# Answers that took long to work out, each with the last evaluation that it knows of.
+analyses = Table(
+    "aster_analyses",
+    metadata,
+    _child_of("aster_studies"),
+    Column("question", String(200), nullable=False),
+    Column("upto", BigInteger, nullable=False),
+    Column("document", Text, nullable=False),
+    PrimaryKeyConstraint("study_id", "question"),
 )

@@ -102,6 +102,7 @@ def test_wrong_words_are_2(
         ["show", "s", "0", "--index", "99"],
         ["pareto", "nope"],
         ["importance", "nope"],
+        ["slice", "nope", "network.width"],
         ["export", "nope"],
         ["export", "s", "--select", "trial:99"],
         ["delete", "nope", "--yes"],

@@ -274,3 +274,28 @@ def test_hardware_estimate_takes_knobs_files_and_rates(tmp_path: Path) -> None:
     assert "adc" in aster("hardware", "estimate").out
     file.write_text("adc_level: 256\n", encoding="utf-8")
     assert "adc_levels" in aster("hardware", "estimate", "--hardware", file).complaint
+
+
+def test_slices_of_a_knob(searched: Home) -> None:
+    found = searched.aster("slice", "s", "hardware.rows", "--json").document
+    assert (found["study"], found["knob"]) == ("s", "hardware.rows")
+    trials = searched.aster("trials", "s", "--json").document
+    assert sum(one["configurations"] for one in found["slices"]) == sum(row["feasible"] for row in trials)
+    assert {one["low"] for one in found["slices"]} <= {32, 64, 128}
+    assert all(set(one["metrics"]) == {"accuracy", "energy_uj", "area_mm2"} for one in found["slices"])
+    text = searched.aster("slice", "s", "policy.exit_threshold", "--bins", 3, "--objectives", "energy_uj").out
+    assert "the best, and in brackets the median" in text
+    ran = searched.aster("slice", "s", "hardware.column", "--json")
+    assert (ran.code, ran.out) == (2, "")
+    assert "'hardware.column' is not searched" in ran.complaint
+
+
+def test_the_front_says_how_many_are_as_accurate(searched: Home) -> None:
+    points = searched.aster("pareto", "s", "--json").document
+    best = max(points, key=lambda point: point["metrics"]["accuracy"])
+    low, high = best["accuracy_interval"]
+    alike = sum(point["metrics"]["accuracy"] >= low for point in points)
+    text = searched.aster("pareto", "s").out
+    assert f"{alike} of {len(points)} are within the 95 % interval of the most accurate one" in text
+    assert f"{low:.3f}-{high:.3f}" in text
+    assert "interval" not in searched.aster("pareto", "s", "--objectives", "energy_uj,area_mm2").out

@@ -106,7 +106,8 @@ def set_back(url: str) -> None:
     """Make a database what revision 0001 would have made of it."""
     database = Database(url)
     with database.writing() as connection:
-        connection.execute(text("DROP TABLE aster_looks"))
+        for table in ("aster_analyses", "aster_repeats", "aster_looks"):
+            connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("ALTER TABLE aster_trials DROP COLUMN paused_epoch"))
     database.close()
     set_revision(url, "0001")

@@ -6,10 +6,10 @@ from datetime import UTC
 
 import pytest
 from sqlalchemy import func, select
-from store_examples import begin, create_study, finish, result
+from store_examples import begin, create_study, evaluation, finish, result
 
 from aster_dse.errors import ExistsError, InputError, NotFoundError
-from aster_dse.store import LeaseHeldError, NotFiniteError, StudyRow, StudyStore
+from aster_dse.store import LeaseHeldError, NotFiniteError, RepeatRow, StudyRow, StudyStore
 from aster_dse.store.tables import metadata
 
 HOSTILE = [
@@ -139,7 +139,9 @@ def test_deleting_a_study_leaves_nothing_of_it(store: StudyStore) -> None:
         with pytest.raises(LeaseHeldError):
             store.delete_study(study.name)
         assert not lease.lost
-    assert store.delete_study(study.name) == ("key0",)
+    store.keep_repeats(study.id, [RepeatRow(0, 1, 7, "key0-7", evaluation(0, 1).metrics)])
+    store.keep_analysis(study.id, "question", {"answer": 1}, upto=store.last_evaluation(study.id))
+    assert store.delete_study(study.name) == ("key0", "key0-7", "key1")
     assert rows(store) == {}
     with pytest.raises(NotFoundError):
         store.delete_study(study.name)
@@ -152,6 +154,7 @@ def test_deleting_a_study_keeps_the_networks_that_others_use(store: StudyStore) 
     begin(store, other, 0, key="key1")
     store.finish_trial(other.id, result(0, key="key1", reused=True), ())
     before = rows(store)
+    store.keep_repeats(one.id, [RepeatRow(0, 1, 7, "key1", evaluation(0, 1).metrics)])
     assert store.delete_study("one") == ("key0",)
     assert [training.key for training in store.trainings(other.id)] == ["key1"]
     assert rows(store)["aster_evaluations"] == before["aster_evaluations"] - 8

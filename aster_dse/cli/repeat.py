@@ -1,0 +1,141 @@
+"""``aster-dse repeat``: how much of a configuration's figures was luck of the seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aster_dse.cli.options import (
+    DEFAULT_STORAGE,
+    Address,
+    Artifacts,
+    GpuShare,
+    Json,
+    Select,
+    Storage,
+    StudyName,
+    Where,
+    Workers,
+    artifacts_folder,
+    bounds_of,
+)
+from aster_dse.cli.output import heading, number, print_json, print_table, say, stdout_kept_clean, table
+from aster_dse.errors import AsterError
+
+if TYPE_CHECKING:
+    from aster_dse.export import Point
+    from aster_dse.search.protocol import NetworkFailure
+    from aster_dse.space import Constraint
+    from aster_dse.store import RepeatRow
+
+__all__ = ["repeat"]
+
+
+def repeat(
+    study: StudyName,
+    select: Select = "knee",
+    where: Where = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=1000, help="Other seeds of the training, for each configuration.")
+    ] = 3,
+    workers: Workers = None,
+    address: Address = None,
+    gpus_per_worker: GpuShare = None,
+    artifacts: Artifacts = None,
+    storage: Storage = DEFAULT_STORAGE,
+    json: Json = False,
+) -> None:
+    """Train the networks of configurations with other seeds, and show how much the figures vary."""
+    from aster_dse.cli.progress import epoch_lines
+    from aster_dse.cli.run import Machines, executor_for, made_folder
+    from aster_dse.export import select as chosen
+    from aster_dse.export.repeats import repeat as run_again
+    from aster_dse.export.repeats import waiting_networks
+    from aster_dse.space import SearchSpace, parse_constraint
+    from aster_dse.store import StudyReader, StudyStore
+
+    with StudyReader(storage) as reader:  # which, unlike a store, makes no database where there is none
+        row = reader.study(study)
+        points = chosen(reader, row, select, where=bounds_of(where))
+        networks = waiting_networks(points, seeds, reader.repeats(row.id))
+    say(f"{len(points)} configurations, {seeds} other seeds: {len(networks)} networks to train")
+    resources = SearchSpace.from_mapping(row.space, f"study {study}").search.resources_per_training
+    folder = made_folder(artifacts_folder(storage, artifacts))
+    failures: list[NetworkFailure] = []
+    with (
+        StudyStore(storage) as store,
+        stdout_kept_clean(),
+        executor_for(Machines(workers, address, gpus_per_worker), resources, len(networks)) as executor,
+    ):
+        report = epoch_lines(lambda at: f"network {at.trial + 1} of {len(networks)}")
+        again = run_again(study, networks, executor, artifacts=folder, on_epoch=report)
+        for done, (rows, failure) in enumerate(again, start=1):
+            if failure is not None:
+                failures.append(failure)
+                say(f"{done} of {len(networks)} networks: failed, {failure.reason}")
+            else:
+                store.keep_repeats(row.id, rows)
+                first = rows[0]
+                accuracy = number(first.metrics["accuracy"])
+                say(f"{done} of {len(networks)} networks: seed {first.seed}, accuracy {accuracy}")
+        known = store.repeats(row.id)
+    bounds = [parse_constraint(text) for text in row.constraints]
+    found = [_facts(point, known, seeds, bounds) for point in points]
+    if json:
+        broken = [{"kind": f.kind, "reason": f.reason, "training_key": f.training_key} for f in failures]
+        print_json({"study": study, "configurations": found, "failures": broken})
+    else:
+        _print(found, row.objectives, bool(bounds))
+    if failures and not any(entry["repeats"] for entry in found):
+        raise AsterError(f"none of {len(networks)} networks could be trained: {failures[0].reason}")
+    if failures:
+        say(f"{len(failures)} of {len(networks)} networks failed")
+
+
+def _facts(
+    point: Point, known: Sequence[RepeatRow], seeds: int, bounds: Sequence[Constraint]
+) -> dict[str, Any]:
+    from aster_dse.export.repeats import spread_of
+
+    first = point.candidate.training.seed
+    rows = [
+        row
+        for row in known
+        if (row.trial, row.index) == (point.trial, point.index) and 0 < (row.seed - first) % 2**32 <= seeds
+    ]
+    return {
+        **point.as_dict(),
+        "repeats": [
+            {"seed": row.seed, "training_key": row.training_key, "metrics": row.metrics} for row in rows
+        ],
+        "spread": {name: spread.as_dict() for name, spread in spread_of(rows).items()},
+        "feasible_repeats": sum(not any(bound.violation(row.metrics) for bound in bounds) for row in rows),
+    }
+
+
+def _print(found: Sequence[dict[str, Any]], objectives: Mapping[str, str], bounded: bool) -> None:
+    names = [heading(name) for name in objectives]
+    columns = ["trial", "index", "", *names, *(["meets the\nconstraints"] if bounded else [])]
+    rows = table(columns, right=["trial", "index", *names])
+    for entry in found:
+        place = (str(entry["trial"]), str(entry["index"]))
+        spread, count = entry["spread"], len(entry["repeats"])
+        met = (["yes" if entry["feasible"] else "no"], [f"{entry['feasible_repeats']} of {count}"])
+        searched = [number(entry["metrics"][name]) for name in objectives]
+        rows.add_row(*place, "searched", *searched, *(met[0] if bounded else []), end_section=not spread)
+        if not spread:
+            continue
+        means = [_mean(spread[name]) for name in objectives]
+        rows.add_row(*place, f"{count} other seeds", *means, *(met[1] if bounded else []))
+        ends = [
+            f"{number(spread[name]['least'])} to {number(spread[name]['greatest'])}" for name in objectives
+        ]
+        rows.add_row(*place, "least to greatest", *ends, end_section=True)
+    print_table(rows)
+
+
+def _mean(spread: Mapping[str, Any]) -> str:
+    deviation = spread["standard_deviation"]
+    return number(spread["mean"]) + ("" if deviation is None else f" ± {number(deviation)}")
