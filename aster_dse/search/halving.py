@@ -5,7 +5,9 @@ in so many is trained on: at any moment the best of those that are there by then
 goes on later if it comes to be one of the best, from where it stopped.
 
 Networks are ordered by the best non-dominated rank of a point of their fronts, and those of equal rank by the
-hypervolume that their front gains over the fronts of those before them, greedily.
+hypervolume that their front gains over the fronts of those before them, greedily. So that
+this takes a fraction of a second with any number of networks, those that reached a rung last are compared,
+256 of them, and of a large front the 12 points that have most hypervolume together stand for all.
 
 Source: Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020 (ASHA), for one
 objective; the order for several is ours.
@@ -20,11 +22,14 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aster_dse.pareto import Front, non_dominated_rank
+from aster_dse.pareto import Front, greedy_gain_subset, non_dominated_mask
 
 __all__ = ["Halving", "best_fronts"]
 
 Points = NDArray[np.float64]
+
+_COMPARED = 256
+_POINTS = 12
 
 
 class Halving:
@@ -41,6 +46,7 @@ class Halving:
         self._shares = tuple(_shares(factor, first))
         self._reference = np.asarray(reference, dtype=np.float64)
         self._seen: list[dict[int, Points]] = [{} for _ in self._shares]
+        self._own: dict[tuple[int, int], float] = {}
         self._passed: list[set[int]] = [set() for _ in self._shares]
         self._best: list[list[int] | None] = [None for _ in self._shares]
 
@@ -55,7 +61,13 @@ class Halving:
 
     def reach(self, network: int, rung: int, front: ArrayLike) -> None:
         """A network pauses at a rung with this front ``[n, m]``, less is better."""
-        self._seen[rung][network] = np.asarray(front, dtype=np.float64).reshape(-1, len(self._reference))
+        points = np.asarray(front, dtype=np.float64).reshape(-1, len(self._reference))
+        seen = self._seen[rung]
+        seen[network] = points = _thinned(points, self._reference)
+        self._own[network, rung] = Front(self._reference).gain_together(points)
+        if len(seen) > _COMPARED:
+            oldest = next(iter(seen))
+            del seen[oldest], self._own[oldest, rung]
         self._best[rung] = None
 
     def go_on(self, network: int, rung: int) -> None:
@@ -68,7 +80,8 @@ class Halving:
             best = self._best[rung]
             if best is None:
                 count = int(len(self._seen[rung]) / self._factor)
-                best = self._best[rung] = best_fronts(self._seen[rung], self._reference, count)
+                own = {network: self._own[network, rung] for network in self._seen[rung]}
+                best = self._best[rung] = best_fronts(self._seen[rung], self._reference, count, own)
             for network in best:
                 if network not in self._passed[rung]:
                     return network, rung
@@ -83,27 +96,48 @@ def _shares(factor: float, first: float) -> Iterator[float]:
         yield share
 
 
-def best_fronts(fronts: Mapping[int, Points], reference: Points, count: int) -> list[int]:
+def best_fronts(
+    fronts: Mapping[int, Points],
+    reference: Points,
+    count: int,
+    own: Mapping[int, float] | None = None,
+) -> list[int]:
     """Numbers of the ``count`` best fronts, the best first; see the head of this module. Of equals the least
-    number is first."""
-    numbers = sorted(fronts)
+    number is first.
+
+    Args:
+        own: hypervolume of each front, where it is known.
+    """
+    if own is None:
+        own = {number: Front(reference).gain_together(points) for number, points in fronts.items()}
+    numbers = np.array(sorted(fronts))
     points = np.concatenate([np.empty((0, len(reference))), *(fronts[number] for number in numbers)])
-    owners = np.repeat(np.arange(len(numbers)), [len(fronts[number]) for number in numbers])
-    ranks = np.full(len(numbers), np.iinfo(np.intp).max)
-    np.minimum.at(ranks, owners, non_dominated_rank(points))
+    owners = np.repeat(numbers, [len(fronts[number]) for number in numbers])
+    left = np.ones(len(numbers), dtype=bool)
     chosen: list[int] = []
-    for rank in np.unique(ranks).tolist():
-        if len(chosen) < count:
-            equals = (numbers[place] for place in np.flatnonzero(ranks == rank).tolist())
-            level = {number: fronts[number] for number in equals}
-            chosen += _greedy(level, Front(reference), count - len(chosen))
+    while len(chosen) < count and left.any():
+        # The next rank: what nothing dominates that is left. Without points the order is that of the numbers.
+        first = non_dominated_mask(points)
+        level = np.isin(numbers, owners[first]) & left if first.any() else left.copy()
+        equals = {number: fronts[number] for number in numbers[level].tolist()}
+        chosen += _greedy(equals, Front(reference), count - len(chosen), own)
+        left &= ~level
+        points, owners = points[~first], owners[~first]
     return chosen
 
 
-def _greedy(fronts: Mapping[int, Points], before: Front, count: int) -> list[int]:
+def _thinned(points: Points, reference: Points) -> Points:
+    if len(points) <= _POINTS:
+        return points
+    best, _ = greedy_gain_subset(points, np.empty((0, len(reference))), reference, _POINTS)
+    # Those beyond the reference have no volume, but may have a rank.
+    return points[np.sort(best)] if len(best) else points[:_POINTS]
+
+
+def _greedy(fronts: Mapping[int, Points], before: Front, count: int, own: Mapping[int, float]) -> list[int]:
     """Up to ``count`` numbers by gain over ``before``, which takes their fronts in one after the other."""
     # A gain only shrinks as others are taken, so one computed earlier is a bound.
-    heap = [(-before.gain_together(points), number) for number, points in fronts.items()]
+    heap = [(-own[number], number) for number in fronts]
     heapq.heapify(heap)
     chosen: list[int] = []
     computed_at = dict.fromkeys(fronts, 0)

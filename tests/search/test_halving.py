@@ -103,3 +103,26 @@ def test_with_one_objective_it_is_the_usual_order(values: list[float], factor: f
             halving.go_on(*promoted)
             gone.add(promoted[0])
     assert len(gone) >= int(len(values) / factor)
+
+
+def test_the_latest_are_compared() -> None:
+    halving = Halving(2.0, 0.25, [1.0])
+    for network in range(300):
+        halving.reach(network, 0, [[0.1 + network / 1000]])
+    # The first 44 were better, and are out of the comparison.
+    first = halving.next()
+    assert first == (44, 0)
+    promoted = []
+    while (found := halving.next()) is not None:
+        promoted.append(found[0])
+        halving.go_on(*found)
+    assert promoted == list(range(44, 44 + 128))
+
+
+def test_of_a_large_front_the_best_points_stand_for_all() -> None:
+    angles = np.linspace(0.0, np.pi / 2, 200)
+    large = 1.0 - np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    halving = Halving(2.0, 0.25, CORNER)
+    halving.reach(0, 0, large)
+    halving.reach(1, 0, large * 0.9 + 0.1)
+    assert halving.next() == (0, 0)
