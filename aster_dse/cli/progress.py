@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
+    from aster_dse.search.automatic import Choice
     from aster_dse.search.driver import Observer, Progress
     from aster_dse.search.protocol import EpochReport, Outcome
     from aster_dse.space import Candidate
@@ -97,6 +98,10 @@ class _State:
         return f"about {duration(self.left_s)} left" if self.left_s and self.done < self.target else ""
 
 
+def _chosen(choice: Choice) -> str:
+    return f"networks are proposed by {choice.sampler} ({choice.reason})"
+
+
 def _ended(outcome: Outcome) -> str:
     from aster_dse.search.protocol import NetworkFailure, NetworkPause
 
@@ -125,6 +130,9 @@ class _Lines:
         self._state = state
         self._last = 0.0
         self._begun: set[int] = set()
+
+    def sampler_chosen(self, choice: Choice) -> None:
+        self._print(_chosen(choice))
 
     def trial_started(self, number: int, candidate: Candidate) -> None:
         self._state.running[number] = 0.0
@@ -164,6 +172,9 @@ class _Bars:
         self._all = bars.add_task("trials", total=state.target, completed=state.done, facts="")
         self._tasks: dict[int, TaskID] = {}
         self._known = ""
+
+    def sampler_chosen(self, choice: Choice) -> None:
+        self._bars.console.print(_chosen(choice))
 
     def trial_started(self, number: int, candidate: Candidate) -> None:
         self._state.running[number] = 0.0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from aster_dse.errors import InputError
 from aster_dse.evaluation.pairs import check_designs
 from aster_dse.evaluation.question import InnerQuestion
+from aster_dse.search.automatic import Choice
 from aster_dse.search.history import past_looks, past_trials
 from aster_dse.search.journal import Journal
 from aster_dse.search.outcomes import keep_file, problem_of, refused
@@ -61,6 +62,10 @@ class Progress:
 
 class Observer(Protocol):
     """Watches a search; called in the driver's thread."""
+
+    def sampler_chosen(self, choice: Choice) -> None:
+        """Another sampler than before proposes the networks from here on."""
+        ...
 
     def trial_started(self, number: int, candidate: Candidate) -> None: ...
 
@@ -153,7 +158,7 @@ def run_search(
         trainings_reused=counts.reused,
         evaluations=counts.evaluations,
         scored=driver.scored,
-        sampler=driver.scheduler.sampler,
+        sampler=driver.scheduler.sampler.sampler,
         hypervolume=driver.scheduler.hypervolume,
         hypervolumes=driver.scheduler.hypervolumes,
         wall_s=time.monotonic() - started,
@@ -206,6 +211,7 @@ class _Driver:
                 raise InputError("search.gpu_hours", "no training here reserves a GPU", "leave it out")
             wall_s = sum(trial.wall_s for trial in store.trials(study.id))
             self._gpu_hours = executor.gpus * wall_s / 3600.0
+        self._sampler = ""
         self._scored = 0
         self._failed_here = 0
         self._last_reason = ""
@@ -272,6 +278,10 @@ class _Driver:
         if begun >= self._target:
             return f"the study has its {self._target} trials"
         number = self._scheduler.next_number
+        choice = self._scheduler.sampler
+        if choice.sampler != self._sampler and self._observer is not None:
+            self._observer.sampler_chosen(choice)
+        self._sampler = choice.sampler
         proposal = self._scheduler.ask(number)
         if proposal is None:
             return "every network of the space has been tried"

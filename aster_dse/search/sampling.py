@@ -15,6 +15,7 @@ from scipy.stats import qmc  # type: ignore[import-untyped]
 
 from aster_dse.errors import InputError
 from aster_dse.evaluation import Evaluation
+from aster_dse.search.automatic import Choice, choose, training_macs
 from aster_dse.search.coordinates import coordinate, distribution, value
 from aster_dse.search.network_model import NetworkModel
 from aster_dse.search.seeds import seed_of
@@ -26,10 +27,6 @@ SAMPLERS = ("auto", "gp", "tpe", "nsga3", "sobol", "random")
 
 _STARTUP = 6
 """Networks whose outcome must be known before a model proposes; until then they fill the space."""
-_GP_LIMIT = 1_000
-"""Networks beyond which ``auto`` leaves the Gaussian process, which remembers only the latest."""
-_TPE_LIMIT = 4_000
-"""Told points beyond which ``auto`` leaves TPE, whose time to propose grows with their number."""
 _LISTED = 4_096
 """Networks of a space that are listed as candidates, where there are no more."""
 _POPULATION = 20
@@ -62,6 +59,7 @@ class NetworkSampler:
         self._space = space
         self._seed = seed
         self._sampler = sampler
+        self._macs = training_macs(space) if sampler == "auto" else None
         self._model = NetworkModel(space.outer, space.objectives, reference)
         self._told: list[FrozenTrial] = []
         self._distributions = {parameter.path: distribution(parameter) for parameter in space.outer}
@@ -72,13 +70,21 @@ class NetworkSampler:
         self._parents: list[FrozenTrial] = []
 
     @property
+    def choice(self) -> Choice:
+        """What proposes the next network, and why; ``auto`` is resolved."""
+        if self._sampler != "auto":
+            return Choice(self._sampler, "as asked for")
+        return choose(
+            objectives=len(self._space.objectives),
+            networks=self._model.ends,
+            points=len(self._told),
+            macs=self._macs,
+        )
+
+    @property
     def kind(self) -> str:
         """What proposes the next network; ``auto`` is resolved."""
-        if self._sampler != "auto":
-            return self._sampler
-        if self._model.ends < _GP_LIMIT:
-            return "gp"
-        return "tpe" if len(self._told) < _TPE_LIMIT else "nsga3"
+        return self.choice.sampler
 
     def learn(
         self, assignment: Mapping[str, Any], evaluations: Sequence[Evaluation], told: Sequence[int]

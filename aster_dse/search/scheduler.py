@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from aster_dse.evaluation import Evaluation
+from aster_dse.search.automatic import Choice
 from aster_dse.search.findings import Findings, FrontPoint
 from aster_dse.search.halving import Halving
 from aster_dse.search.sampling import NetworkSampler
@@ -244,9 +245,9 @@ class Scheduler:
     # --- what came of it
 
     @property
-    def sampler(self) -> str:
-        """What proposes the next network; ``auto`` is resolved."""
-        return self._sampler.kind
+    def sampler(self) -> Choice:
+        """What proposes the next network, and why; ``auto`` is resolved."""
+        return self._sampler.choice
 
     @property
     def hypervolume(self) -> float:

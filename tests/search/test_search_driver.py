@@ -13,6 +13,7 @@ import pytest
 from analytic_jobs import AnalyticJobs, content, nothing, search, space
 
 from aster_dse.errors import AsterError, InputError
+from aster_dse.search.automatic import Choice
 from aster_dse.search.driver import Progress, open_study, run_search
 from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, NetworkResult, Outcome
 from aster_dse.search.serial import SerialExecutor
@@ -33,9 +34,13 @@ class Recorder:
     """Keeps what it is told."""
 
     def __init__(self) -> None:
+        self.chosen: list[Choice] = []
         self.started: list[int] = []
         self.epochs: list[int] = []
         self.ended: list[tuple[Outcome, Progress]] = []
+
+    def sampler_chosen(self, choice: Choice) -> None:
+        self.chosen.append(choice)
 
     def trial_started(self, number: int, candidate: Candidate) -> None:
         assert candidate.workload.name == "digits"
@@ -82,6 +87,9 @@ def test_a_search_fills_the_study_and_says_how_it_went(database_url: str) -> Non
     assert list(summary.hypervolumes) == sorted(summary.hypervolumes)
     assert (len(summary.hypervolumes), summary.hypervolumes[-1]) == (9, summary.hypervolume)
     assert summary.sampler == "gp"
+    (choice,) = recorder.chosen
+    assert choice.sampler == "gp"
+    assert "4 objectives, 0 networks known" in choice.reason
     assert summary.hypervolume > 0.0
     assert "9 trials" in summary.stopped
     assert recorder.started == recorder.epochs == list(range(9))
