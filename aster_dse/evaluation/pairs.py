@@ -19,17 +19,14 @@ from scipy.stats import qmc  # type: ignore[import-untyped]
 
 from aster_dse.errors import InputError
 from aster_dse.evaluation.layer_vectors import best_vectors
+from aster_dse.evaluation.pair_scores import PairScores
 from aster_dse.evaluation.question import InnerQuestion, settled
 from aster_dse.hardware import Accelerator, resolve
-from aster_dse.hardware.cost import estimate_many
-from aster_dse.hardware.designs import DesignTable
 from aster_dse.network.geometry import NetworkGeometry
-from aster_dse.pareto import non_dominated_mask
 from aster_dse.policy.batch import PolicyBatch
 from aster_dse.space import (
     Candidate,
     Choice,
-    Constraint,
     HardwareConfig,
     LayerRanges,
     Parameter,
@@ -53,10 +50,6 @@ _VECTOR_DESIGNS = 2_000
 """Designs scored to find them."""
 _VECTOR_BASES = 3
 """Accelerators for which they are looked for in a round."""
-_AT_ONCE = 4_096
-"""Pairs whose front is found at once, before that of all."""
-_LEAST_INFEASIBLE = 8
-_TINY = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,20 +111,6 @@ def check_designs(parameters: Sequence[Parameter], hardware: HardwareConfig, *, 
         raise refusal
 
 
-@dataclass(frozen=True, eq=False)
-class _Scores:
-    """Pairs of ``P`` policies and ``A`` accelerators."""
-
-    policies: NDArray[np.intp]
-    """``[P]``"""
-    designs: tuple[int, ...]
-    """``[A]``"""
-    objectives: Array
-    """``[P, A, m]``, less is better."""
-    violation: Array
-    """``[P, A]``"""
-
-
 class _Search:
     def __init__(
         self,
@@ -142,15 +121,15 @@ class _Search:
         question: InnerQuestion,
     ) -> None:
         self._exhaustive = True
-        self._scored = 0
+        self._scored_alone = 0
+        """Designs scored to find what layers should be."""
         self._geometry = geometry
         self._policies = policies
         self._batch = batch
         self._candidate = candidate
         self._question = question
         self._rng = np.random.default_rng(question.seed)
-        self._signs = np.array([-1.0 if goal == "max" else 1.0 for goal in question.objectives.values()])
-        self._constraints = [parse_constraint(text) for text in question.constraints]
+        self._scores = PairScores(geometry, batch, question)
         layers = [layer.name for layer in geometry.synaptic]
         self._searched = [
             p.on(layers) if isinstance(p, LayerRanges) else p
@@ -162,7 +141,6 @@ class _Search:
         self._accelerators: list[Accelerator] = []
         self._known: set[tuple[Any, ...]] = set()
         self._refusal: InputError | None = None
-        self._found: list[_Scores] = []
 
     def run(self) -> None:
         """Score until the question's count is used up, or nothing is left."""
@@ -190,16 +168,13 @@ class _Search:
 
     def front(self) -> InnerPairs:
         """The front, or the least infeasible pairs."""
-        rows = self._candidates()
-        chosen = [
-            {**self._policies[scores.policies[p]], **self._designs[scores.designs[a]]}
-            for scores, p, a in rows
-        ]
+        best = self._scores.best()
+        chosen = [{**self._policies[pair.policy], **self._designs[pair.design]} for pair in best]
         return InnerPairs(
             assignments=tuple({q.path: point[q.path] for q in self._question.parameters} for point in chosen),
-            objectives=np.array([scores.objectives[p, a] for scores, p, a in rows]),
-            violation=np.array([scores.violation[p, a] for scores, p, a in rows]),
-            scored=self._scored,
+            objectives=np.array([pair.objectives for pair in best]),
+            violation=np.array([pair.violation for pair in best]),
+            scored=self._scores.scored + self._scored_alone,
             exhaustive=self._exhaustive,
         )
 
@@ -237,7 +212,8 @@ class _Search:
         for number in self._good(256):
             rest = tuple(v for path, v in self._designs[number].items() if path != ranges.path)
             bases.setdefault(rest, number)
-        metrics = {*self._question.objectives, *(bound.metric for bound in self._constraints)}
+        bounds = [parse_constraint(text) for text in self._question.constraints]
+        metrics = {*self._question.objectives, *(bound.metric for bound in bounds)}
         chosen = list(bases.values())[:_VECTOR_BASES]
         for number, judge in itertools.product(chosen, dict.fromkeys(judges.tolist())):
             if budget <= 0:
@@ -253,7 +229,7 @@ class _Search:
                 rng=self._rng,
             )
             budget -= max(found.scored, 1)
-            self._scored += found.scored
+            self._scored_alone += found.scored
             for text in found.texts:
                 yield {**self._designs[number], ranges.path: text}
 
@@ -280,76 +256,10 @@ class _Search:
 
     def _good(self, count: int) -> list[int]:
         """Accelerators of the best pairs so far."""
-        numbers = dict.fromkeys(scores.designs[a] for scores, _, a in self._candidates())
-        return list(numbers)[:count]
-
-    # --- scores
+        return list(dict.fromkeys(pair.design for pair in self._scores.best()))[:count]
 
     def _score(self, policies: NDArray[np.intp], designs: Sequence[int]) -> None:
-        if not len(policies) or not designs:
-            return
-        names = [layer.name for layer in self._geometry.synaptic]
-        table = DesignTable.stack([self._accelerators[number] for number in designs], names)
-        batch = self._batch.take(policies)
-        shape = (len(batch), len(designs))
-        cost = {name: np.empty(shape) for name in ("energy_uj", "latency_us", "area_mm2")}
-        by_policy = shape[0] <= shape[1]
-        for index in range(min(shape)):
-            one = np.array([index])
-            found = (
-                estimate_many(self._geometry, batch.take(one).activity, table)
-                if by_policy
-                else estimate_many(self._geometry, batch.activity, table.take(one))
-            )
-            for name, values in cost.items():
-                values[(index, slice(None)) if by_policy else (slice(None), index)] = getattr(found, name)
-        self._scored += math.prod(shape)
-        metrics = {
-            **cost,
-            "accuracy": np.broadcast_to(batch.accuracy[:, None], shape),
-            "mean_timesteps": np.broadcast_to(batch.mean_timesteps[:, None], shape),
-            "edp_uj_us": cost["energy_uj"] * cost["latency_us"],
-        }
-        objectives = np.stack([metrics[name] for name in self._question.objectives], axis=-1)
-        violation = np.zeros(shape)
-        for bound in self._constraints:
-            violation += _violations(bound, metrics[bound.metric])
-        self._found.append(_Scores(policies, tuple(designs), objectives * self._signs, violation))
-
-    def _candidates(self) -> list[tuple[_Scores, int, int]]:
-        """The front of all pairs scored so far; while none is feasible, those that violate least."""
-        kept: list[tuple[_Scores, int, int]] = []
-        rows = []
-        for scores in self._found:
-            step = max(_AT_ONCE // len(scores.policies), 1)
-            for begin in range(0, len(scores.designs), step):
-                part = slice(begin, begin + step)
-                designs, policies = np.nonzero(scores.violation[:, part].T <= 0.0)
-                if designs.size:
-                    designs += begin
-                    points = scores.objectives[policies, designs]
-                    best = non_dominated_mask(points)
-                    numbers = zip(policies[best].tolist(), designs[best].tolist(), strict=True)
-                    kept += [(scores, p, a) for p, a in numbers]
-                    rows.append(points[best])
-        if kept:
-            points = np.concatenate(rows)
-            _, first = np.unique(points, axis=0, return_index=True)
-            first = np.sort(first)
-            return [kept[index] for index in first[non_dominated_mask(points[first])].tolist()]
-        nearest = []
-        for scores in self._found:
-            order = np.argsort(scores.violation, axis=None, kind="stable")[:_LEAST_INFEASIBLE]
-            for p, a in zip(*np.unravel_index(order, scores.violation.shape), strict=True):
-                nearest.append((float(scores.violation[p, a]), scores, int(p), int(a)))
-        nearest.sort(key=lambda entry: entry[0])
-        return [(scores, p, a) for _, scores, p, a in nearest[:_LEAST_INFEASIBLE]]
-
-
-def _violations(bound: Constraint, values: Array) -> Array:
-    """:meth:`Constraint.violation` of each value."""
-    excess = values - bound.bound if bound.operator == "<=" else bound.bound - values
-    return np.asarray(np.maximum(excess, 0.0) / max(abs(bound.bound), _TINY))
+        self._scores.score(policies, designs, [self._accelerators[number] for number in designs])
 
 
 def _cardinality(parameters: Sequence[Parameter]) -> int | None:

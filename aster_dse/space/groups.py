@@ -7,7 +7,7 @@ from typing import Any
 
 from aster_dse.space.document import Place, kind_of, nearest_name, show
 from aster_dse.space.knobs import LAYERS, knobs
-from aster_dse.space.layer_ranges import is_searched, read_layer_ranges
+from aster_dse.space.layer_entries import is_searched, read_layer_ranges
 from aster_dse.space.parameter import Parameter
 from aster_dse.space.ranges import read_parameter
 
