@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["pareto", "print_points"]
 
-_PADDING = 2
+_PADDING = 3
 """Blanks between two columns of a table."""
 
 
