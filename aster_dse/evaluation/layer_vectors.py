@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 from scipy.stats import qmc  # type: ignore[import-untyped]
 
 from aster_dse.activity import InferenceActivity
+from aster_dse.errors import InputError
 from aster_dse.hardware import Accelerator
+from aster_dse.hardware.architecture import check_design
 from aster_dse.hardware.cost import CostTable, estimate_many
 from aster_dse.hardware.designs import DesignTable, column_number
 from aster_dse.network.geometry import NetworkGeometry
@@ -40,6 +42,7 @@ _NEIGHBOURS = 100_000
 """Vectors looked at by their sums at once."""
 _DECADES = 5.0
 """Weights of two sums differ by up to this many orders of magnitude."""
+_TINY = 1e-300
 _FIGURES = {
     "energy_uj": ("energy_uj",),
     "latency_us": ("latency_us",),
@@ -108,7 +111,10 @@ class _Search:
             for family in ranges.families
         ]
         self._figures = list(dict.fromkeys(f for m in metrics for f in _FIGURES.get(m, ()))) or ["energy_uj"]
-        can = [self._can_exist(DesignTable.stack([replace(chip, layers=())]), o) for o in self._options]
+        can = [
+            np.array([_can_exist(replace(chip, layers=(), **option)) for option in family.options])
+            for family in ranges.families
+        ]
         self._can = [can[family] for _, family in self._slots]
         self.possible = bool(self._slots) and all(mask.any() for mask in self._can)
         self._known: set[bytes] = set()
@@ -129,7 +135,7 @@ class _Search:
 
     def chosen(self, most: int) -> list[list[int]]:
         """The best of them, in the order of what they gain."""
-        logs = np.log(self._points)
+        logs = np.log(np.maximum(self._points, _TINY))
         corner = logs.max(axis=0) + 0.1
         best, _ = greedy_gain_subset(logs, np.zeros((0, logs.shape[1])), corner, most)
         return [list(map(int, vector)) for vector in self._vectors[best]]
@@ -217,12 +223,13 @@ class _Search:
                 columns[name][:, layers] = numbers[vectors[:, place], None]
         return estimate_many(self._geometry, self._activity, replace(chips, **columns))
 
-    @staticmethod
-    def _can_exist(chip: DesignTable, options: dict[str, Ints]) -> NDArray[np.bool_]:
-        """Which options of a family are possible on the chip."""
-        count = len(next(iter(options.values())))
-        columns: dict[str, Any] = {name: numbers[:, None] for name, numbers in options.items()}
-        return replace(chip.take(np.zeros(count, dtype=np.int64)), **columns).possible()
+
+def _can_exist(design: Accelerator) -> bool:
+    try:
+        check_design(design, "hardware")
+    except InputError:
+        return False
+    return True
 
 
 def _sums(table: CostTable) -> Array:

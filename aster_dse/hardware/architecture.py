@@ -25,6 +25,7 @@ __all__ = [
     "Accelerator",
     "Fabric",
     "Rule",
+    "check_design",
     "columns_per_weight",
     "is_digital",
     "preset_names",
@@ -275,14 +276,14 @@ def resolve(config: HardwareConfig) -> Accelerator:
             f"{library.name} cannot be scaled to {design.node_nm} nm",
             f"one of {', '.join(map(str, sorted(known)))}",
         )
-    _check(design, "hardware")
+    check_design(design, "hardware")
     kinds = _kinds_of_layers(design.layers)
     checked: set[int] = set()
     for name, view in zip(kinds, design.of_layers(kinds), strict=True):
         # Layers that are alike are one object.
         if id(view) not in checked:
             checked.add(id(view))
-            _check(view, f"hardware.layers: {name}")
+            check_design(view, f"hardware.layers: {name}")
     return design
 
 
@@ -295,7 +296,15 @@ def _kinds_of_layers(layers: tuple[tuple[str, LayerKnobs], ...]) -> list[str]:
     return list(layer_names([*sorted(map(int, blocks)), free]))
 
 
-def _check(design: Accelerator, where: str) -> None:
+def check_design(design: Accelerator, where: str) -> None:
+    """Make sure that a design can exist, all of whose layers are alike.
+
+    Args:
+        where: what the message calls the group of its knobs.
+
+    Raises:
+        InputError: naming the knob that is to blame.
+    """
     for rule in RULES:
         if rule.broken(design):
             raise InputError(f"{where}.{rule.knob}", *rule.explain(design))

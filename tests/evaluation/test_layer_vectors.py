@@ -133,6 +133,9 @@ def test_options_that_cannot_exist_are_left_out() -> None:
     assert not any("column_mux=3" in text or "columns=8" in text for text in texts)
     for text in texts:
         resolve(HardwareConfig(layers=text, columns=64, weight_bits=8, cell_bits=1))
+    bits = ranges_on(geometry, stem_each={"cell_bits": (4, 8)})
+    texts, _ = found_in(geometry, bits, cell="rram-neurram")
+    assert texts == ("stem.*: cell_bits=4",)
     none = ranges_on(geometry, stem_each={"column_mux": (3, 5)})
     assert found_in(geometry, none, columns=64) == ((), 0)
     assert found_in(geometry, ranges_on(geometry, block_7_each={"column_mux": (1, 2)})) == ((), 0)
