@@ -11,6 +11,7 @@ from dashboard.data.labels import knob_label
 
 __all__ = ["Cursor", "points_since", "state_of"]
 
+_LAYERS = "hardware.layers"
 _NOT_SHOWN = ["index", "feasible", "told"]
 
 
@@ -40,11 +41,19 @@ def state_of(reader: StudyReader, study: StudyRow) -> str:
     return f"{study.updated_at.isoformat()} {holder.label if holder else ''}"
 
 
+def _one_of_a_kind(study: StudyRow) -> list[str]:
+    """Knobs whose values are nearly all different words, which no axis can show: knobs of single layers that
+    are searched. A point's own panel has them."""
+    layers = study.space.get("hardware", {}).get("layers")
+    return [_LAYERS] if isinstance(layers, dict) and "choices" not in layers else []
+
+
 def points_since(reader: StudyReader, study: StudyRow, after: int) -> dict[str, Any]:
     """The points of a study whose id is greater than ``after``, as columns for the browser."""
     frame = reader.evaluations(study.id, since=after)
     last = int(frame["id"].max()) if len(frame) else after
-    frame = frame.drop(columns=[name for name in _NOT_SHOWN if name in frame])
+    left_out = {*_NOT_SHOWN, *_one_of_a_kind(study)}
+    frame = frame.drop(columns=[name for name in frame if name in left_out])
     return {
         "study": study.id,
         "after": after,

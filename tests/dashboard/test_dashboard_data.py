@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from dashboard_studies import COMPONENTS, LAYERS, candidate, create, fail, finish
+from dashboard_studies import COMPONENTS, LAYERS, begin, candidate, create, evaluation, fail, finish
 
 from aster_dse.errors import NotFoundError
+from aster_dse.search.protocol import NetworkResult
 from aster_dse.space import Candidate
 from aster_dse.store import StudyReader, StudyStore
 from dashboard.data import Cursor, knob_label, metric_label, number, points_since, read_point
@@ -71,6 +73,25 @@ class TestFeed:
         assert decode(message["columns"]["id"]) == stored["id"].tolist()
         assert decode(message["columns"]["accuracy"]) == stored["accuracy"].tolist()
         assert decode(message["columns"]["network.neuron"]) == ["lif"] * 5
+
+    def test_knobs_of_single_layers_are_no_column_where_they_are_searched(
+        self, store: StudyStore, reader: StudyReader
+    ) -> None:
+        choices = {"choices": ["stem.*: rows=64", "stem.*: rows=32"]}
+        for count, (layers, shown) in enumerate([({"each": {"rows": choices}}, False), (choices, True)]):
+            study = store.create_study(
+                f"layers {count}",
+                space={"hardware": {"layers": layers}},
+                space_hash="a",
+                objectives={"accuracy": "max"},
+            )
+            key = begin(store, study, 0)
+            own = evaluation(0, 0)
+            scored = replace(own, assignment={**own.assignment, "hardware.layers": "stem.*: rows=64"})
+            store.finish_trial(study.id, NetworkResult(0, key, False, {}, (scored,), 1.0), ())
+            message = points_since(reader, study, 0)
+            assert ("hardware.layers" in message["columns"]) == shown
+            assert ("hardware.layers" in {knob["name"] for knob in message["knobs"]}) == shown
 
     def test_then_only_what_is_new(self, store: StudyStore, reader: StudyReader) -> None:
         study, other = create(store), create(store, "other")
