@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aster_dse.cli.interrupt import SearchInterruptedError, drained_by_signals
 from aster_dse.cli.options import (
     DEFAULT_STORAGE,
     Address,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from aster_dse.store import RepeatRow
 
 __all__ = ["repeat"]
+
+_NOTICE = "finishing the trainings that run; Ctrl-C again stops them at once"
 
 
 def repeat(
@@ -63,23 +66,25 @@ def repeat(
     say(f"{len(points)} configurations, {seeds} other seeds: {len(networks)} networks to train")
     resources = SearchSpace.from_mapping(row.space, f"study {study}").search.resources_per_training
     folder = made_folder(artifacts_folder(storage, artifacts))
+    machines = Machines(workers, address, gpus_per_worker)
     failures: list[NetworkFailure] = []
-    with (
-        StudyStore(storage) as store,
-        stdout_kept_clean(),
-        executor_for(Machines(workers, address, gpus_per_worker), resources, len(networks)) as executor,
-    ):
+    done = 0
+    with StudyStore(storage) as store, stdout_kept_clean(), drained_by_signals(_NOTICE) as stopping:
         report = epoch_lines(lambda at: f"network {at.trial + 1} of {len(networks)}")
-        again = run_again(study, networks, executor, artifacts=folder, on_epoch=report)
-        for done, (rows, failure) in enumerate(again, start=1):
-            if failure is not None:
-                failures.append(failure)
-                say(f"{done} of {len(networks)} networks: failed, {failure.reason}")
-            else:
-                store.keep_repeats(row.id, rows)
-                first = rows[0]
-                accuracy = number(first.metrics["accuracy"])
-                say(f"{done} of {len(networks)} networks: seed {first.seed}, accuracy {accuracy}")
+        try:
+            with executor_for(machines, resources, len(networks)) as executor:
+                for rows, failure in run_again(
+                    study, networks, executor, artifacts=folder, on_epoch=report, stop=stopping
+                ):
+                    done += 1
+                    store.keep_repeats(row.id, rows)
+                    if failure is not None:
+                        failures.append(failure)
+                    say(f"{done} of {len(networks)} networks: {_outcome(rows, failure)}")
+        except KeyboardInterrupt:
+            raise SearchInterruptedError(
+                "stopped at once; what had ended is kept, the same command goes on from there"
+            ) from None
         known = store.repeats(row.id)
     bounds = [parse_constraint(text) for text in row.constraints]
     found = [_facts(point, known, seeds, bounds) for point in points]
@@ -88,10 +93,20 @@ def repeat(
         print_json({"study": study, "configurations": found, "failures": broken})
     else:
         _print(found, row.objectives, bool(bounds))
+    if done < len(networks):
+        raise SearchInterruptedError(
+            f"interrupted after a drain, {done} of {len(networks)} networks done; the same command goes on"
+        )
     if failures and not any(entry["repeats"] for entry in found):
         raise AsterError(f"none of {len(networks)} networks could be trained: {failures[0].reason}")
     if failures:
         say(f"{len(failures)} of {len(networks)} networks failed")
+
+
+def _outcome(rows: Sequence[RepeatRow], failure: NetworkFailure | None) -> str:
+    if failure is not None:
+        return f"failed, {failure.reason}"
+    return f"seed {rows[0].seed}, accuracy {number(rows[0].metrics['accuracy'])}"
 
 
 def _facts(

@@ -7,6 +7,7 @@ trained with other seeds tell what to expect; the searched one, chosen for its f
 from __future__ import annotations
 
 import math
+import threading
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -87,6 +88,7 @@ def repeat(
     *,
     artifacts: Path,
     on_epoch: Any = None,
+    stop: threading.Event | None = None,
 ) -> Iterator[tuple[list[RepeatRow], NetworkFailure | None]]:
     """Train networks, or find them trained, and evaluate their points; they come as they are done.
 
@@ -96,14 +98,16 @@ def repeat(
         executor: runs the jobs.
         artifacts: folder of trained networks; those trained here stay in it.
         on_epoch: is given the reports of running trainings.
+        stop: once set, no further network is begun; those that run are waited for.
 
     Yields:
         What came of the points of a network, and why nothing did.
     """
     waiting = deque(range(len(networks)))
     running = 0
-    while waiting or running:
-        while waiting and running < executor.slots:
+    stop = stop or threading.Event()
+    while running or (waiting and not stop.is_set()):
+        while waiting and running < executor.slots and not stop.is_set():
             number = waiting.popleft()
             candidate, points = networks[number]
             executor.submit(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 
 import pytest
 import yaml
-from command_line import Home
+from command_line import Home, Ran, start
 
 
 def test_a_configuration_is_repeated_once_and_shown_everywhere(continued: Home) -> None:
@@ -66,3 +68,23 @@ def test_bad_input_is_one_line(searched: Home, words: tuple[object, ...], code: 
     ran = searched.aster("repeat", *words)
     assert (ran.code, ran.out) == (code, "")
     assert problem in ran.complaint
+
+
+def test_an_interrupt_finishes_what_runs_and_the_same_command_goes_on(continued: Home) -> None:
+    words = ("repeat", "s", "--seeds", 30, "--workers", 0, "--json")
+    process = start(*words, folder=continued.folder)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "1 of 30 networks: seed 1" in line:
+            os.killpg(process.pid, signal.SIGINT)
+            break
+    out, rest = process.communicate(timeout=120)
+    ran = Ran(process.returncode, out, rest)
+    assert ran.code == 130
+    assert "interrupted after a drain" in ran.complaint
+    kept = len(ran.document["configurations"][0]["repeats"])
+    # Two, or more where the machine was slow to deliver the signal.
+    assert 1 <= kept < 30
+    again = continued.aster("repeat", "s", "--seeds", kept, "--workers", 0)
+    assert again.code == 0
+    assert "0 networks to train" in again.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,19 @@ def test_the_points_are_evaluated_as_they_are_and_a_failure_is_told() -> None:
         (4, 0, 1, 0.1), (4, 2, 1, 0.1), (4, 0, 3, 0.3), (4, 2, 3, 0.3),
     ]  # fmt: skip
     assert [failure.reason for _, failure in found if failure] == ["the loss is nan"]
+
+
+def test_once_told_to_stop_it_begins_no_further_network() -> None:
+    stop = threading.Event()
+
+    def run(job: NetworkJob, **_: Any) -> Outcome:
+        stop.set()
+        scored = tuple(Evaluation(dict(inner), FIGURES) for inner in job.inner)
+        return NetworkResult(job.trial, job.candidate.training_key(), False, {}, scored, 1.0)
+
+    executor = SerialExecutor(run=run, load=lambda _: None)  # type: ignore[arg-type, return-value]
+    networks = waiting_networks([point(0, 0)], 3, [])
+    assert len(list(repeat("s", networks, executor, artifacts=Path("there"), stop=stop))) == 1
 
 
 @given(values=st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=8))
