@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from aster_dse.activity import ActivityTrace
@@ -326,3 +326,69 @@ def test_bounds_hold_for_designs_with_knobs_of_layers() -> None:
     answer = search_inner(trace, candidate(bounded), question(bounded, count=10_000))
     assert answer.evaluations
     assert all(e.feasible and e.metrics["area_mm2"] <= bound for e in answer.evaluations)
+
+
+def some_of(values: list[Any]) -> st.SearchStrategy[Any]:
+    return st.lists(st.sampled_from(values), min_size=1, max_size=2, unique=True).map(
+        lambda chosen: {"choices": chosen}
+    )
+
+
+SINGLE = {
+    "rows": some_of([16, 64, 128]),
+    "columns": some_of([64, 128]),
+    "cell_bits": some_of([1, 2, 8]),
+    "weight_bits": some_of([4, 8]),
+    "adc_levels": some_of([2, 16, 64]),
+    "column_mux": some_of([1, 3, 8]),
+    "compute": some_of(["analog", "digital"]),
+}
+
+
+def some_knobs() -> st.SearchStrategy[dict[str, Any]]:
+    names = st.lists(st.sampled_from(list(SINGLE)), min_size=1, max_size=3, unique=True)
+    return names.flatmap(lambda chosen: st.fixed_dictionaries({name: SINGLE[name] for name in chosen}))
+
+
+WHOLE = {
+    "pipelining": some_of(["none", "layers", "steps"]),
+    "area_budget_mm2": some_of([2.0, 20.0]),
+    "event_gating": some_of([True, False]),
+    "clock_mhz": st.just({"low": 50.0, "high": 800.0}),
+    "base": st.just("isaac-32nm"),
+    "buffer_kib": st.just({"low": 1, "high": 64}),
+}
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    stem=st.sampled_from(["stem.each", "stem.*", "stem.0", "head"]),
+    block=st.sampled_from(["block.each.*", "block.*.each", "block.each.each", "block.1.each", "block.*.q"]),
+    knobs=some_knobs(),
+    others=some_knobs(),
+    chip=st.fixed_dictionaries({}, optional=WHOLE),
+    goals=st.sets(st.sampled_from(["accuracy", "edp_uj_us", "latency_us", "area_mm2"]), min_size=1),
+    count=st.sampled_from([1, 300]),
+)  # fmt: skip
+def test_whatever_layers_are_searched_it_stays_in_the_space_or_says_why_not(
+    stem: str, block: str, knobs: dict[str, Any], others: dict[str, Any], chip: dict[str, Any],
+    goals: set[str], count: int,
+) -> None:  # fmt: skip
+    searched = space(
+        hardware={**chip, "layers": {stem: knobs, block: others}},
+        objectives={name: "max" if name == "accuracy" else "min" for name in sorted(goals)},
+    )
+    trace, chosen, asked = made_trace(searched), candidate(searched), question(searched, count=count)
+    try:
+        answer = search_inner(trace, chosen, asked)
+    except InputError:
+        event("refused")
+        with pytest.raises(InputError, match=r"^hardware\."):
+            search_inner(trace, chosen, asked)
+        return
+    event("exhaustive" if answer.exhaustive else "searched")
+    assert answer.evaluations
+    for evaluation in answer.evaluations:
+        complete = {p.path: p.from_unit(0.5) for p in searched.outer} | evaluation.assignment
+        assert searched.complete(complete) == complete
+        resolve(searched.candidate(complete).hardware)
