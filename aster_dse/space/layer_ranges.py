@@ -71,9 +71,7 @@ class LayerFamily:
 
     def as_dict(self) -> dict[str, Any]:
         """What a space file says of it."""
-        return {
-            name: values[0] if len(values) == 1 else {"choices": list(values)} for name, values in self.knobs
-        }
+        return {name: {"choices": list(values)} for name, values in self.knobs}
 
 
 @dataclass(frozen=True)

@@ -140,6 +140,14 @@ def test_later_entries_win() -> None:
     assert found.vector("stem.1: column_mux=4") == (None, 2, None, None, None)
 
 
+def test_a_choice_of_one_is_still_a_choice_when_read_back() -> None:
+    for pattern in ("each", "stem.*"):
+        first = space({pattern: {"column_mux": {"choices": [2]}}})
+        again = SearchSpace.from_mapping(first.as_dict())
+        assert again.parameter(LAYERS) == first.parameter(LAYERS)
+        assert again.hash == first.hash
+
+
 def test_a_space_with_layers_is_written_and_read_back() -> None:
     content = {
         "head": {"rows": 64},
