@@ -26,10 +26,13 @@ from aster_dse.cli.output import heading, number, print_json, print_table, say, 
 from aster_dse.errors import AsterError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aster_dse.cli.run import Machines
     from aster_dse.export import Point
     from aster_dse.search.protocol import NetworkFailure
-    from aster_dse.space import Constraint
-    from aster_dse.store import RepeatRow
+    from aster_dse.space import Candidate, Constraint
+    from aster_dse.store import RepeatRow, StudyRow
 
 __all__ = ["repeat"]
 
@@ -51,42 +54,22 @@ def repeat(
     json: Json = False,
 ) -> None:
     """Train the networks of configurations with other seeds, and show how much the figures vary."""
-    from aster_dse.cli.progress import epoch_lines
-    from aster_dse.cli.run import Machines, executor_for, made_folder
+    from aster_dse.cli.run import Machines, made_folder
     from aster_dse.export import select as chosen
-    from aster_dse.export.repeats import repeat as run_again
     from aster_dse.export.repeats import waiting_networks
-    from aster_dse.space import SearchSpace, parse_constraint
-    from aster_dse.store import StudyReader, StudyStore
+    from aster_dse.space import parse_constraint
+    from aster_dse.store import StudyReader
 
     with StudyReader(storage) as reader:  # which, unlike a store, makes no database where there is none
         row = reader.study(study)
         points = chosen(reader, row, select, where=bounds_of(where))
         networks = waiting_networks(points, seeds, reader.repeats(row.id))
     say(f"{len(points)} configurations, {seeds} other seeds: {len(networks)} networks to train")
-    resources = SearchSpace.from_mapping(row.space, f"study {study}").search.resources_per_training
     folder = made_folder(artifacts_folder(storage, artifacts))
-    machines = Machines(workers, address, gpus_per_worker)
-    failures: list[NetworkFailure] = []
-    done = 0
-    with StudyStore(storage) as store, stdout_kept_clean(), drained_by_signals(_NOTICE) as stopping:
-        report = epoch_lines(lambda at: f"network {at.trial + 1} of {len(networks)}")
-        try:
-            with executor_for(machines, resources, len(networks)) as executor:
-                for rows, failure in run_again(
-                    study, networks, executor, artifacts=folder, on_epoch=report, stop=stopping
-                ):
-                    done += 1
-                    store.keep_repeats(row.id, rows)
-                    if failure is not None:
-                        failures.append(failure)
-                    say(f"{done} of {len(networks)} networks: {_outcome(rows, failure)}")
-        except KeyboardInterrupt:
-            raise SearchInterruptedError(
-                "stopped at once; what had ended is kept, the same command goes on from there"
-            ) from None
-        known = store.repeats(row.id)
+    done, failures = _train(storage, row, networks, Machines(workers, address, gpus_per_worker), folder)
     bounds = [parse_constraint(text) for text in row.constraints]
+    with StudyReader(storage) as reader:
+        known = reader.repeats(row.id)
     found = [_facts(point, known, seeds, bounds) for point in points]
     if json:
         broken = [{"kind": f.kind, "reason": f.reason, "training_key": f.training_key} for f in failures]
@@ -101,6 +84,45 @@ def repeat(
         raise AsterError(f"none of {len(networks)} networks could be trained: {failures[0].reason}")
     if failures:
         say(f"{len(failures)} of {len(networks)} networks failed")
+
+
+def _train(
+    storage: str,
+    study: StudyRow,
+    networks: Sequence[tuple[Candidate, tuple[Point, ...]]],
+    machines: Machines,
+    folder: Path,
+) -> tuple[int, list[NetworkFailure]]:
+    """Train networks and keep what came of them; how many ended, and those that failed.
+
+    Raises:
+        SearchInterruptedError: a second interrupt stopped it at once.
+    """
+    from aster_dse.cli.progress import epoch_lines
+    from aster_dse.cli.run import executor_for
+    from aster_dse.export.repeats import repeat as run_again
+    from aster_dse.space import SearchSpace
+    from aster_dse.store import StudyStore
+
+    resources = SearchSpace.from_mapping(study.space, f"study {study.name}").search.resources_per_training
+    report = epoch_lines(lambda at: f"network {at.trial + 1} of {len(networks)}")
+    failures: list[NetworkFailure] = []
+    done = 0
+    with StudyStore(storage) as store, stdout_kept_clean(), drained_by_signals(_NOTICE) as stopping:
+        try:
+            with executor_for(machines, resources, len(networks)) as executor:
+                for rows, failure in run_again(
+                    study.name, networks, executor, artifacts=folder, on_epoch=report, stop=stopping
+                ):
+                    done += 1
+                    store.keep_repeats(study.id, rows)
+                    failures += [failure] if failure is not None else []
+                    say(f"{done} of {len(networks)} networks: {_outcome(rows, failure)}")
+        except KeyboardInterrupt:
+            raise SearchInterruptedError(
+                "stopped at once; what had ended is kept, the same command goes on from there"
+            ) from None
+    return done, failures
 
 
 def _outcome(rows: Sequence[RepeatRow], failure: NetworkFailure | None) -> str:
