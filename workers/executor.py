@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,8 +28,8 @@ RETRIES = 2
 _WORKLOADS_KEPT = 8
 """Workloads that stay in the object store; a search over resolutions or time steps has several."""
 
-_LOOKS, _BETWEEN_LOOKS_S = 10, 0.2
-"""For places that a cancelled training is only about to get."""
+_LOOKS, _BETWEEN_LOOKS_S = 15, 0.2
+"""For places that a cancelled training, or one whose coordinator died, is only about to get."""
 
 _LOST = (
     exceptions.WorkerCrashedError,
@@ -183,13 +183,23 @@ class RayExecutor:
         del self._running[stream]
 
     def _retry(self, stream: Any, attempt: _Attempt, error: exceptions.RayError) -> None:
-        if attempt.placed is not None:
-            _free(attempt.placed)
+        if self._resources.workers > 1:
+            self._free_places_of(attempt)
         if attempt.number <= RETRIES:
             self._submit(attempt.job, attempt.number + 1)
             del self._running[stream]
         else:
             self._end(stream, _worker_failure(attempt, error))
+
+    def _free_places_of(self, dead: _Attempt) -> None:
+        """Give back the places of a training whose coordinator died, and those that its controller, which
+        outlives it by a moment, takes when its workers lose theirs."""
+        if dead.placed is not None:
+            _free(dead.placed)
+        others = [attempt.placed for attempt in self._running.values() if attempt is not dead]
+        # Places of a training that is only about to say which they are could not be told from those.
+        if None not in others:
+            _free_all_places(but={group.id.hex() for group in others}, to_the_end=True)
 
 
 def _free(group: Any) -> None:
@@ -203,8 +213,13 @@ def _free(group: Any) -> None:
         remove_placement_group(group)
 
 
-def _free_all_places() -> None:
-    """Of this driver's trainings, those just being made included; groups of other drivers are theirs."""
+def _free_all_places(*, but: Collection[str] = (), to_the_end: bool = False) -> None:
+    """Of this driver's trainings, those just being made included; groups of other drivers are theirs.
+
+    Args:
+        but: ids of groups that are in use.
+        to_the_end: look again also after nothing was left.
+    """
     from ray.util.placement_group import PlacementGroup, placement_group_table
 
     job = ray.get_runtime_context().get_job_id()
@@ -212,11 +227,11 @@ def _free_all_places() -> None:
         left = [
             name
             for name, group in placement_group_table().items()
-            if name.endswith(job) and group["state"] != "REMOVED"
+            if name.endswith(job) and group["state"] != "REMOVED" and name not in but
         ]
         for name in left:
             _free(PlacementGroup(ray.PlacementGroupID.from_hex(name)))
-        if left:
+        if left or to_the_end:
             time.sleep(_BETWEEN_LOOKS_S)
 
 

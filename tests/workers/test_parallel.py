@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import worker_jobs as jobs
+from ray.util.placement_group import placement_group
 from safetensors.torch import load
 
 from aster_dse.network.kernels.library import available, kernels_for
@@ -173,6 +174,8 @@ def test_a_killed_coordinator_leaves_its_places_to_the_next_attempt(tmp_path: Pa
             (attempt,) = executor._running.values()
             killed.append(attempt.worker.pid)
             os.kill(attempt.worker.pid, signal.SIGKILL)
+            # As its controller may do, which outlives it by a moment.
+            placement_group([{"CPU": 1}, {"CPU": 1}])
 
     executor.submit(make_job(tmp_path, epochs=60))
     result = executor.wait(on_epoch)
