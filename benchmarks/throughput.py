@@ -97,9 +97,10 @@ def optuna_loop(folder: Path, trials: int, sampler: str) -> None:
 def aster_loop(folder: Path, trials: int, sampler: str) -> None:
     """A search whose evaluations cost nothing, on its SQLite store."""
     from aster_dse.evaluation import METRICS, Evaluation
-    from aster_dse.search.driver import open_study, run_search
+    from aster_dse.search.driver import run_search
     from aster_dse.search.protocol import EpochReport, NetworkJob, NetworkResult
     from aster_dse.search.serial import SerialExecutor
+    from aster_dse.search.study import open_study
     from aster_dse.space import SearchSpace
     from aster_dse.store import StudyStore
     from aster_dse.workload import Workload

@@ -14,7 +14,7 @@ from aster_dse.errors import AsterError, InfeasibleError
 
 if TYPE_CHECKING:
     from aster_dse.export import Point
-    from aster_dse.search.driver import SearchSummary
+    from aster_dse.search.telling import SearchSummary
     from aster_dse.store import StudyRow, StudyStore
 
 __all__ = ["conclude", "judge"]

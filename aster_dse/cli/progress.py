@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from aster_dse.search.automatic import Choice
-    from aster_dse.search.driver import Observer, Progress
     from aster_dse.search.protocol import EpochReport, Outcome
+    from aster_dse.search.telling import Observer, Progress
     from aster_dse.space import Candidate
 
 __all__ = ["clock", "epoch_lines", "search_progress"]

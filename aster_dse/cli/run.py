@@ -14,8 +14,8 @@ from aster_dse.cli.output import say, stdout_kept_clean
 from aster_dse.errors import InputError
 
 if TYPE_CHECKING:
-    from aster_dse.search.driver import SearchSummary
     from aster_dse.search.protocol import Executor
+    from aster_dse.search.telling import SearchSummary
     from aster_dse.space import SearchSpace, TrainingResources
     from aster_dse.store import StudyRow, StudyStore
 

@@ -105,7 +105,7 @@ def search(
     from aster_dse import __version__
     from aster_dse.cli.run import Machines, made_folder
     from aster_dse.cli.spaces import check_workload
-    from aster_dse.search.driver import open_study
+    from aster_dse.search.study import open_study
     from aster_dse.space import load_space
     from aster_dse.store import StudyStore
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from aster_dse.export.points import Point, inner_assignment
-from aster_dse.search.protocol import Executor, NetworkFailure, NetworkJob
+from aster_dse.search.outcomes import keep_file, problem_of_figures, refused
+from aster_dse.search.protocol import Executor, NetworkFailure, NetworkJob, NetworkResult
 from aster_dse.space import METRICS, Candidate, assign
 from aster_dse.store.rows import RepeatRow
 
@@ -101,7 +102,7 @@ def repeat(
         stop: once set, no further network is begun; those that run are waited for.
 
     Yields:
-        What came of the points of a network, and why nothing did.
+        What came of the points of a network, or the failure: also where a figure is missing or not finite.
     """
     waiting = deque(range(len(networks)))
     running = 0
@@ -124,8 +125,14 @@ def repeat(
         outcome = executor.wait(on_epoch)
         running -= 1
         candidate, points = networks[outcome.trial]
-        if isinstance(outcome, NetworkFailure):
-            yield [], outcome
+        if isinstance(outcome, NetworkResult):
+            for name, content in outcome.files.items():
+                keep_file(artifacts / outcome.training_key, name, content)
+            problem = problem_of_figures(outcome.evaluations)
+            outcome = refused(outcome, problem) if problem else outcome
+        if not isinstance(outcome, NetworkResult):
+            # Nothing here asks a training to pause.
+            yield [], outcome if isinstance(outcome, NetworkFailure) else refused(outcome, "it paused")
             continue
         yield (
             [

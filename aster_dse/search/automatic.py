@@ -20,7 +20,7 @@ _MODEL_NETWORKS = 1_000
 """Beyond, the model of networks, which remembers the latest, knows too small a part."""
 _CHEAP_MACS = 5e6
 """A training of so few multiply-accumulates a sample is over in about a second, the time that the model takes
-to propose one."""
+to propose one: an assumption of some thousand samples, and 5 to 10 thousand million of them a second."""
 _MODEL_CHEAP_NETWORKS = 64
 _TPE_POINTS = 4_000
 """Told points beyond which TPE takes long to propose: its time grows with their number."""

@@ -6,19 +6,17 @@ import math
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from aster_dse.errors import InputError
 from aster_dse.evaluation.pairs import check_designs
 from aster_dse.evaluation.question import InnerQuestion
-from aster_dse.search.automatic import Choice
 from aster_dse.search.history import past_looks, past_trials
 from aster_dse.search.journal import Journal
 from aster_dse.search.outcomes import keep_file, problem_of, refused
 from aster_dse.search.protocol import (
-    EpochReport,
     Executor,
     NetworkFailure,
     NetworkJob,
@@ -28,80 +26,16 @@ from aster_dse.search.protocol import (
 )
 from aster_dse.search.reference import reference_point_of
 from aster_dse.search.scheduler import Proposal, Scheduler
-from aster_dse.search.study import open_study
+from aster_dse.search.telling import Observer, Progress, SearchSummary
 from aster_dse.space import Candidate, HardwareConfig, SearchSpace
 
 if TYPE_CHECKING:
     from aster_dse.store.rows import StudyRow
 
-__all__ = ["Observer", "Progress", "SearchSummary", "open_study", "run_search"]
+__all__ = ["run_search"]
 
 _HOPELESS = 5
 """Failures in a row, from the start of a search without any success, after which it stops."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a search is."""
-
-    complete: int
-    failed: int
-    paused: int
-    """Stopped early, by now."""
-    target: int
-    """Trials that the study shall have."""
-    evaluations: int
-    scored: int
-    """Pairs of a policy and an accelerator that this run scored."""
-    front_size: int
-    """Trade-offs on the front: feasible, not dominated; equal figures count once."""
-    hypervolume: float
-    best: dict[str, float]
-    """Best feasible value by objective; empty while nothing is feasible."""
-
-
-class Observer(Protocol):
-    """Watches a search; called in the driver's thread."""
-
-    def sampler_chosen(self, choice: Choice) -> None:
-        """Another sampler than before proposes the networks from here on."""
-        ...
-
-    def trial_started(self, number: int, candidate: Candidate) -> None: ...
-
-    def epoch(self, report: EpochReport) -> None: ...
-
-    def trial_ended(self, outcome: Outcome, progress: Progress) -> None:
-        """A trial ended, or paused."""
-        ...
-
-
-@dataclass(frozen=True)
-class SearchSummary:
-    """The study after a run; counts are of the whole study, ``wall_s`` and ``scored`` are of this run."""
-
-    study: str
-    complete: int
-    failed: int
-    paused: int
-    """Stopped early."""
-    running: int
-    trainings: int
-    """Trials whose network was trained for them."""
-    trainings_reused: int
-    """Trials whose network was found trained."""
-    evaluations: int
-    """Points of the networks' fronts, all of which are stored."""
-    scored: int
-    """Pairs of a policy and an accelerator that this run scored to find them."""
-    sampler: str
-    """What proposes the next network; ``auto`` is resolved."""
-    hypervolume: float
-    hypervolumes: tuple[float, ...]
-    """The hypervolume after each network, in the order in which they were done."""
-    wall_s: float
-    stopped: str
-    """Why the run ended."""
 
 
 def run_search(

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from aster_dse.errors import AsterError
-from aster_dse.evaluation import METRICS
+from aster_dse.evaluation import METRICS, Evaluation
 from aster_dse.search.protocol import NetworkFailure, NetworkPause, NetworkResult
 from aster_dse.space import SearchSpace
 
-__all__ = ["keep_file", "problem_of", "refused"]
+__all__ = ["keep_file", "problem_of", "problem_of_figures", "refused"]
 
 
 def problem_of(result: NetworkResult | NetworkPause, space: SearchSpace) -> str:
@@ -25,6 +25,12 @@ def problem_of(result: NetworkResult | NetworkPause, space: SearchSpace) -> str:
     for index, evaluation in enumerate(result.evaluations):
         if list(evaluation.assignment) != paths:
             return f"evaluation {index} is not one of the searched knobs"
+    return problem_of_figures(result.evaluations)
+
+
+def problem_of_figures(evaluations: Sequence[Evaluation]) -> str:
+    """Which figure is missing or not finite; empty where none is."""
+    for index, evaluation in enumerate(evaluations):
         figures: Mapping[str, Any] = {**evaluation.metrics, "violation": evaluation.violation}
         missing = [name for name in METRICS if name not in figures]
         if missing:

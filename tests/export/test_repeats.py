@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,32 @@ def test_the_points_are_evaluated_as_they_are_and_a_failure_is_told() -> None:
         (4, 0, 1, 0.1), (4, 2, 1, 0.1), (4, 0, 3, 0.3), (4, 2, 3, 0.3),
     ]  # fmt: skip
     assert [failure.reason for _, failure in found if failure] == ["the loss is nan"]
+
+
+@pytest.mark.parametrize(
+    ("figures", "reason"),
+    [
+        ({**FIGURES, "energy_uj": math.nan}, "energy_uj of evaluation 0 is nan"),
+        ({**FIGURES, "latency_us": math.inf}, "latency_us of evaluation 0 is inf"),
+        ({name: 1.0 for name in METRICS if name != "area_mm2"}, "evaluation 0 has no area_mm2"),
+    ],
+)
+def test_figures_that_are_none_are_a_failure_and_files_from_elsewhere_are_kept(
+    tmp_path: Path, figures: dict[str, float], reason: str
+) -> None:
+    def run(job: NetworkJob, **_: Any) -> Outcome:
+        sound = job.candidate.training.seed == 1
+        scored = tuple(Evaluation(dict(inner), FIGURES if sound else figures) for inner in job.inner)
+        key = job.candidate.training_key()
+        return NetworkResult(job.trial, key, False, {}, scored, 1.0, files={"model.bin": b"weights"})
+
+    executor = SerialExecutor(run=run, load=lambda _: None)  # type: ignore[arg-type, return-value]
+    networks = waiting_networks([point(0, 0)], 2, [])
+    (rows, fine), (none, failure) = repeat("s", networks, executor, artifacts=tmp_path)
+    assert ([row.seed for row in rows], fine, none) == ([1], None, [])
+    assert failure is not None
+    assert failure.reason == reason
+    assert (tmp_path / rows[0].training_key / "model.bin").read_bytes() == b"weights"
 
 
 def test_once_told_to_stop_it_begins_no_further_network() -> None:

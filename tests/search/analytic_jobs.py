@@ -13,9 +13,11 @@ import numpy as np
 from aster_dse.evaluation import Evaluation
 from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.pareto import non_dominated_mask
-from aster_dse.search.driver import SearchSummary, open_study, run_search
+from aster_dse.search.driver import run_search
 from aster_dse.search.protocol import EpochReport, NetworkJob, NetworkPause, NetworkResult, Outcome
 from aster_dse.search.serial import SerialExecutor
+from aster_dse.search.study import open_study
+from aster_dse.search.telling import SearchSummary
 from aster_dse.space import Candidate, SearchSpace, WorkloadConfig, assign, parse_constraint
 from aster_dse.store import StudyReader, StudyStore
 from aster_dse.workload import Workload

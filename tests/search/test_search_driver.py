@@ -14,9 +14,11 @@ from analytic_jobs import AnalyticJobs, content, nothing, search, space
 
 from aster_dse.errors import AsterError, InputError
 from aster_dse.search.automatic import Choice
-from aster_dse.search.driver import Progress, open_study, run_search
+from aster_dse.search.driver import run_search
 from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, NetworkResult, Outcome
 from aster_dse.search.serial import SerialExecutor
+from aster_dse.search.study import open_study
+from aster_dse.search.telling import Progress
 from aster_dse.space import Candidate
 from aster_dse.store import LeaseHeldError, StudyStore
 
