@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-FRACTION = 8
+FRACTION: Final = 8
 """Fractional bits of a conductance under any condition of the cells."""
 
 Floats = list[list[float]]
@@ -47,7 +47,7 @@ class Conditions:
 
     def off_current_rounded(self, cell_bits: int) -> float:
         """``l_off`` as a nominal cell of level 0 has it."""
-        return round(self.off_current(cell_bits) * 2**FRACTION) / 2**FRACTION
+        return round(self.off_current(cell_bits) * (1 << FRACTION)) / (1 << FRACTION)
 
 
 def fold_batch_norm(
@@ -135,7 +135,7 @@ def conductances(
 
     def cell(level: int, n: float, fault: int) -> int:
         if nominal:
-            return round((level + off) * 2**FRACTION)
+            return round((level + off) * (1 << FRACTION))
         if conditions.sigma_of == "level":
             g = (level + off) * (1 + conditions.sigma * n)
         else:
@@ -143,7 +143,7 @@ def conductances(
         g = max(g, 0.0)
         if fault:
             g = off + (conditions.stuck_on_level if fault == 1 else conditions.stuck_off_level)
-        return round(g * conditions.drift * 2**FRACTION)
+        return round(g * conditions.drift * (1 << FRACTION))
 
     def at(values: Nested | None, s: int, sign: int, o: int, i: int) -> Any:
         return 0 if values is None else values[s][sign][o][i]

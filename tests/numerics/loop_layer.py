@@ -11,6 +11,7 @@ from typing import Any
 import loop_program as loop
 import numpy as np
 from loop_cells import (
+    Cells,
     Conditions,
     border_correction,
     conductances,
@@ -19,7 +20,7 @@ from loop_cells import (
     scale_columns,
     slice_levels,
 )
-from loop_ranges import multiplier, range_steps
+from loop_ranges import Histogram, multiplier, range_steps
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 DEFAULTS: Mapping[str, Any] = {
@@ -72,37 +73,44 @@ def _driven(arrays: Arrays, name: str, settings: Mapping[str, Any]) -> tuple[Any
     return planes, loop.driven_rows(planes, settings["rows"])
 
 
+def _calibrate(
+    cells: Cells, arrays: Arrays, settings: Mapping[str, Any]
+) -> tuple[list[Histogram], list[int]]:
+    """Histogram and multiplier of every slice."""
+    conditions, cell_bits = conditions_of(settings), settings["cell_bits"]
+    _, driven = _driven(arrays, "calibration", settings)
+    nominal = conductances(cells, cell_bits, conditions, nominal=True)
+    histograms = loop.histograms(loop.column_sums(nominal, driven), driven)
+    steps = range_steps(
+        settings["range"],
+        histograms,
+        per_layer=settings["range_per"] == "layer",
+        cell_bits=cell_bits,
+        levels=settings["levels"],
+        fraction=conditions.fraction,
+        rows=settings["rows"],
+        full_cell=(1 << cell_bits) - 1 + conditions.off_current(cell_bits),
+    )
+    return histograms, [multiplier(d) for d in steps]
+
+
 def run_layer(arrays: Arrays, given: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
     """Results of a case: calibrate on ``calibration`` with nominal cells, then read ``inputs``."""
     settings = {**DEFAULTS, **given}
     conditions = conditions_of(settings)
-    cell_bits, levels, weight_bits = settings["cell_bits"], settings["levels"], settings["weight_bits"]
+    cell_bits, weight_bits = settings["cell_bits"], settings["weight_bits"]
     floats = _float_weights(arrays, settings)
     step, q = quantise(floats["columns"], weight_bits)
     offset = settings["offset_column"]
     cells = slice_levels(q, weight_bits, cell_bits, offset=offset)
 
-    _, seen = _driven(arrays, "calibration", settings)
-    nominal = conductances(cells, cell_bits, conditions, nominal=True)
-    histograms = loop.histograms(loop.column_sums(nominal, seen), seen)
-    d = range_steps(
-        settings["range"],
-        histograms,
-        per_layer=settings["range_per"] == "layer",
-        cell_bits=cell_bits,
-        levels=levels,
-        fraction=conditions.fraction,
-        rows=settings["rows"],
-        full_cell=(1 << cell_bits) - 1 + conditions.off_current(cell_bits),
-    )
-    m = [multiplier(one) for one in d]
-
+    histograms, m = _calibrate(cells, arrays, settings)
     planes, driven = _driven(arrays, "inputs", settings)
     chip = conductances(
         cells, cell_bits, conditions, _listed(arrays, "variation_n"), _listed(arrays, "stuck")
     )
     sums = loop.column_sums(chip, driven)
-    codes = loop.read_out(sums, driven, m, levels, conditions, _listed(arrays, "read_noise_n"))
+    codes = loop.read_out(sums, driven, m, settings["levels"], conditions, _listed(arrays, "read_noise_n"))
     totals = loop.digital_sums(codes)
     outputs = loop.outputs_of(
         totals,
@@ -112,19 +120,18 @@ def run_layer(arrays: Arrays, given: Mapping[str, Any]) -> dict[str, np.ndarray[
         loop.offset_terms(step, weight_bits, cell_bits, conditions) if offset else [],
     )
     xs = sorted({x for histogram in histograms for x in histogram})
-    return {
-        "columns": np.array(floats["columns"], dtype=np.float64),
+    results: dict[str, np.ndarray[Any, Any]] = {
         "bias": np.array(floats["bias"], dtype=np.float32),
-        "step": np.float64(step),
+        "step": np.array(step, dtype=np.float64),
         "q": np.array(q, dtype=np.int32),
-        "cells": np.array(chip, dtype=np.int32),
         "histogram_x": np.array(xs, dtype=np.int64),
         "histogram": np.array([[h.get(x, 0) for x in xs] for h in histograms], dtype=np.int64),
-        "fraction_bits": np.int64(conditions.fraction),
-        "d": np.array([min(max(float(one), 1.0), 2.0**15) for one in d], dtype=np.float64),
         "m": np.array(m, dtype=np.int32),
         "sums": np.array(sums, dtype=np.int32),
         "codes": np.array(codes, dtype=np.int32),
         "totals": np.array(totals, dtype=np.int64),
         "outputs": np.array(outputs, dtype=np.float32),
     }
+    if conditions.fraction:
+        results["cells"] = np.array(chip, dtype=np.int32)
+    return results

@@ -156,6 +156,47 @@ class TestRounding:
                 assert read_code(x, m, 64, 0) == read_code(x << 8, m, 64, 8)
 
 
+def case(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    arrays = dict(np.load(HERE / "cases" / f"{name}.npz"))
+    return arrays, json.loads(str(arrays["settings"]))
+
+
+def by_formula(arrays: dict[str, Any], settings: dict[str, Any]) -> Any:
+    """The layer without arrays in float64, [window, output]."""
+    x = arrays["inputs"].astype(float)
+    if settings["image_scale"] is not None:
+        mean, std = (arrays[name][:, None, None] for name in ("image_mean", "image_std"))
+        x = (x * settings["image_scale"] - mean) / std
+    weights = arrays["weights"].astype(float)
+    reach = weights.shape[-1] // 2
+    padded = np.pad(x, ((0, 0), (0, 0), (0, 0), (reach, reach), (reach, reach)))
+    patches = np.lib.stride_tricks.sliding_window_view(padded, weights.shape[2:], axis=(3, 4))
+    y = np.einsum("tbcyxjk,ocjk->tbyxo", patches, weights) + arrays.get("conv_bias", 0.0)
+    gain = arrays["gamma"].astype(float) / np.sqrt(arrays["var"].astype(float) + settings["eps"])
+    return ((y - arrays["mean"]) * gain + arrays["beta"]).reshape(-1, len(weights))
+
+
+class TestMeaning:
+    """Exact read-out of fine weights is the layer itself."""
+
+    @pytest.mark.parametrize("name", ["range-exact", "conv-bias-negative-gains", "planes", "planes-offset"])
+    def test_exact_read_out(self, name: str) -> None:
+        arrays, settings = case(name)
+        fine = settings | {"weight_bits": 24, "range": "exact", "levels": 0}
+        outputs = run_layer(arrays, fine)["outputs"]
+        # An offset column cancels a large sum in float32.
+        tolerance = 1e-3 if settings["offset_column"] else 2e-5
+        np.testing.assert_allclose(outputs, by_formula(arrays, settings), atol=tolerance)
+
+    @pytest.mark.parametrize("name", ["off-current-10-pair", "off-current-10-offset", "planes-offset"])
+    def test_a_whole_off_current_cancels(self, name: str) -> None:
+        arrays, settings = case(name)
+        unit = settings | {"range": "unit", "levels": 1024}
+        ideal = run_layer(arrays, unit | {"on_off": None})["outputs"]
+        # On/off 2 makes the off-current as large as the full range, a whole number of levels.
+        np.testing.assert_allclose(run_layer(arrays, unit | {"on_off": 2.0})["outputs"], ideal, atol=1e-3)
+
+
 @pytest.mark.parametrize("path", sorted((HERE / "cases").glob("*.npz")), ids=lambda path: path.stem)
 def test_the_stored_cases_are_what_the_program_computes(path: Path) -> None:
     arrays = dict(np.load(path))
