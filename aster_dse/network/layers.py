@@ -15,8 +15,14 @@ from spikingjelly.activation_based import layer, surrogate
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
-from aster_dse.network.kernels.convolution import SPARSE_FROM, FireConvolution, SpikeConvolution
-from aster_dse.network.kernels.library import Kernels, kernels_for
+from aster_dse.network.kernels.convolution import (
+    SPARSE_FROM,
+    Events,
+    FireConvolution,
+    SpikeConvolution,
+    fire_events,
+)
+from aster_dse.network.kernels.library import FAST, STEADY, Build, Kernels, kernels_for
 from aster_dse.network.kernels.neurons import Attend, Neurons, Norm, NormAdd, NormFire, NormPool, moments
 from aster_dse.network.neurons import LIF, PLIF
 
@@ -24,12 +30,15 @@ __all__ = [
     "BatchNorm",
     "ConvNorm",
     "Convolution",
+    "FoldedConvolution",
+    "FoldedNorm",
     "attend",
     "fire",
     "fire_convolve",
     "images",
     "pool",
     "sequence",
+    "token_mean",
 ]
 
 
@@ -163,6 +172,26 @@ class _Summed(torch.autograd.Function):
         return total, None
 
 
+class FoldedNorm(nn.Module):
+    """Stands where a batch norm was that the convolution before it applies."""
+
+    def add(self, y: Tensor, stream: Tensor | None = None) -> Tensor:
+        """``stream + y``, or ``y`` alone."""
+        return y if stream is None else stream + y
+
+    def pooled(self, y: Tensor) -> Tensor:
+        """The 3x3 stride-2 max-pool of ``y`` ``[T, B, H, W, C]``."""
+        return pool(y)
+
+
+class FoldedConvolution(nn.Module):
+    """A convolution that also applies the batch norm after it, and can read events in place of spikes."""
+
+    def of_events(self, events: Events, steps: int) -> Tensor:
+        """``[T, B, H, W, outputs]`` of the events of ``[T * B, H, W, inputs]``."""
+        raise NotImplementedError
+
+
 class ConvNorm(nn.Module):
     """A convolution and the batch norm that follows; what reads them applies the norm."""
 
@@ -173,15 +202,24 @@ class ConvNorm(nn.Module):
 
 
 def fire(
-    node: LIF | PLIF, y: Tensor, norm: BatchNorm | None = None, *, pooled: bool = False, keep: bool = False
+    node: LIF | PLIF,
+    y: Tensor,
+    norm: BatchNorm | FoldedNorm | None = None,
+    *,
+    pooled: bool = False,
+    keep: bool = False,
+    build: Build = FAST,
 ) -> Tensor:
     """Spikes of the neurons that read ``y`` ``[T, B, H, W, C]``, through a norm where one is given.
 
     Args:
         pooled: max-pool the spikes, 3x3 with stride 2.
         keep: start from the node's membrane potentials and leave the last ones in it.
+        build: of the kernels.
     """
-    kernels = kernels_for(y, *(() if norm is None else (norm.weight,)))
+    if isinstance(norm, FoldedNorm):
+        norm = None
+    kernels = kernels_for(y, *(() if norm is None else (norm.weight,)), build=build)
     if kernels is None or (pooled and keep):
         spikes: Tensor = node(y if norm is None else norm(y))
         return pool(spikes) if pooled else spikes
@@ -211,14 +249,28 @@ def fire(
 
 
 def fire_convolve(
-    node: LIF | PLIF, y: Tensor, conv: Convolution, norm: BatchNorm | None = None, *, pooled: bool = False
+    node: LIF | PLIF,
+    y: Tensor,
+    conv: Convolution | FoldedConvolution,
+    norm: BatchNorm | FoldedNorm | None = None,
+    *,
+    pooled: bool = False,
+    build: Build = FAST,
 ) -> Tensor:
     """``conv(fire(node, y, norm, pooled=pooled))`` from rest, whose spikes nobody else wants to see."""
-    kernels = kernels_for(y, conv.weight)
-    if kernels is None or _mixed(y) or y.shape[-1] < SPARSE_FROM:
-        return cast(Tensor, conv(fire(node, y, norm, pooled=pooled)))
+    folded = isinstance(conv, FoldedConvolution)
+    weights = () if isinstance(conv, FoldedConvolution) else (conv.weight,)
+    kernels = kernels_for(y, *weights, build=build)
+    if kernels is None or _mixed(y) or not (folded or y.shape[-1] >= SPARSE_FROM):
+        return cast(Tensor, conv(fire(node, y, norm, pooled=pooled, build=build)))
     y = y.contiguous()
     rate, neurons = _constants(node, y, y.shape[-1])
+    if isinstance(norm, FoldedNorm):
+        norm = None
+    if isinstance(conv, FoldedConvolution):
+        constants = None if norm is None else norm.norm_of(y, kernels)
+        events, _ = fire_events(y, rate, constants, neurons, pooled, kernels)
+        return conv.of_events(events, len(y))
     result: Tensor = FireConvolution.apply(  # type: ignore[no-untyped-call]
         y,
         None if norm is None else norm.weight,
@@ -234,13 +286,14 @@ def fire_convolve(
     return result
 
 
-def attend(node: LIF | PLIF, fused: Tensor) -> Tensor | None:
+def attend(node: LIF | PLIF, fused: Tensor, *, build: Build = FAST) -> Tensor | None:
     """Spike-driven self-attention of the spikes ``[T, B, H, W, 3 C]`` of q, k and v; None without kernels.
 
     Args:
         node: counts k AND v over the pixels; q passes where it fires.
+        build: of the kernels.
     """
-    kernels = kernels_for(fused)
+    kernels = kernels_for(fused, build=build)
     if kernels is None:
         return None
     rate, neurons = _constants(node, fused, fused.shape[-1] // 3)
@@ -267,6 +320,17 @@ def _constant(value: float, length: int, dtype: torch.dtype) -> Tensor:
 def pool(x: Tensor) -> Tensor:
     """3x3 max-pool with stride 2 of ``[T, B, H, W, C]``."""
     return sequence(max_pool2d(images(x), 3, stride=2, padding=1), len(x))
+
+
+def token_mean(x: Tensor, build: Build = FAST) -> Tensor:
+    """``[T, B, 1, 1, C]`` mean over the pixels; with steady kernels summed one pixel after the other."""
+    if build != STEADY:
+        return x.mean((2, 3), keepdim=True)
+    first, *others = x.flatten(2, 3).unbind(2)
+    total = first.clone()
+    for pixel in others:
+        total += pixel
+    return (total / float(1 + len(others)))[:, :, None, None]
 
 
 def _mixed(x: Tensor) -> bool:

@@ -19,16 +19,20 @@ from torch.nn.functional import max_pool2d
 
 from aster_dse.errors import InputError
 from aster_dse.network.geometry import NetworkGeometry
+from aster_dse.network.kernels.library import FAST, Build
 from aster_dse.network.layers import (
     BatchNorm,
     ConvNorm,
     Convolution,
+    FoldedConvolution,
+    FoldedNorm,
     attend,
     fire,
     fire_convolve,
     images,
     pool,
     sequence,
+    token_mean,
 )
 from aster_dse.network.neurons import LIF, PLIF, surrogate_function
 from aster_dse.space import NetworkConfig
@@ -68,14 +72,16 @@ class _Watch:
     """Somebody wants to see every spike, so none may stay inside a fused layer."""
     keep: bool
     """Go on from the membrane potentials of the last call, and leave them for the next."""
+    build: Build
+    """Of the kernels."""
 
     def convolve(
         self,
         node: LIF | PLIF,
         y: Tensor,
-        conv: Convolution,
+        conv: Convolution | FoldedConvolution,
         *,
-        norm: BatchNorm | None = None,
+        norm: BatchNorm | FoldedNorm | None = None,
         pooled: bool = False,
         spikes: str,
         reads: Sequence[str],
@@ -88,8 +94,8 @@ class _Watch:
             reads: names of the convolution's layers in the geometry.
         """
         if not (self.seen or self.keep):
-            return fire_convolve(node, y, conv, norm, pooled=pooled)
-        fired = fire(node, y, norm, keep=self.keep)
+            return fire_convolve(node, y, conv, norm, pooled=pooled, build=self.build)
+        fired = fire(node, y, norm, keep=self.keep, build=self.build)
         self.recorder.spikes(spikes, _published(fired))
         read = _published(pool(fired) if pooled else fired)
         for name in reads:
@@ -169,9 +175,9 @@ class _Attention(nn.Module):
             spikes=f"{self.name}_first_lif",
             reads=[f"block.{self.block}.{part}" for part in "qkv"],
         )
-        fused = fire(self.qkv_lif, y, self.qkv.bn, keep=watch.keep)
+        fused = fire(self.qkv_lif, y, self.qkv.bn, keep=watch.keep, build=watch.build)
         if not (self.heads or watch.seen or watch.keep):
-            attended = attend(self.kv_lif, fused)
+            attended = attend(self.kv_lif, fused, build=watch.build)
             if attended is not None:
                 return self.proj.bn.add(self.proj.conv(attended), x)
         q, k, v = fused.chunk(3, dim=-1)
@@ -183,7 +189,7 @@ class _Attention(nn.Module):
         recorder.spikes(f"{self.name}_kv_before", _published(matches))
         if self.heads:
             matches = self._dilate_tokens(matches)
-        kv = fire(self.kv_lif, matches.sum((2, 3), keepdim=True), keep=watch.keep)
+        kv = fire(self.kv_lif, matches.sum((2, 3), keepdim=True), keep=watch.keep, build=watch.build)
         recorder.spikes(f"{self.name}_kv", _published(kv))
         attended = q * kv
         if self.heads:
@@ -252,6 +258,9 @@ class SpikeDrivenTransformer(nn.Module):
         surrogate: derivative of a spike in training; the published sigmoid of slope 4 by default.
     """
 
+    build: Build = FAST
+    """Of the kernels that it runs on."""
+
     def __init__(
         self,
         config: NetworkConfig,
@@ -296,7 +305,7 @@ class SpikeDrivenTransformer(nn.Module):
         self._check(frames)
         if not keep_state:
             self.reset()
-        watch = _Watch(recorder or _Silent(), recorder is not None, keep_state)
+        watch = _Watch(recorder or _Silent(), recorder is not None, keep_state, self.build)
         x = self.stem(frames, watch)
         for index, block in enumerate(self.blocks):
             x = block(x, index in skipped, watch)
@@ -324,7 +333,7 @@ class SpikeDrivenTransformer(nn.Module):
         def watch(members: tuple[int, ...]) -> _Watch:
             self.reset()
             recorder = _Silent() if recorder_of is None else recorder_of(members)
-            return _Watch(recorder, recorder_of is not None, keep=False)
+            return _Watch(recorder, recorder_of is not None, keep=False, build=self.build)
 
         def descend(x: Tensor, index: int, members: tuple[int, ...]) -> None:
             if index == len(self.blocks):
@@ -351,7 +360,7 @@ class SpikeDrivenTransformer(nn.Module):
             )
 
     def _read_out(self, x: Tensor, watch: _Watch) -> Tensor:
-        spikes = fire(self.head_lif, x.mean((2, 3), keepdim=True), keep=watch.keep)
+        spikes = fire(self.head_lif, token_mean(x, watch.build), keep=watch.keep, build=watch.build)
         read = _published(spikes)
         watch.recorder.spikes("head_lif", read)
         watch.recorder.synapse("head", read)

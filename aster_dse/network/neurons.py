@@ -8,6 +8,7 @@ stay in the processor's cache.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import torch
@@ -15,7 +16,7 @@ from spikingjelly.activation_based import neuron, surrogate
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-__all__ = ["LIF", "PLIF", "SurrogateName", "surrogate_function"]
+__all__ = ["LIF", "PLIF", "FrozenPLIF", "SurrogateName", "surrogate_function"]
 
 SurrogateName = Literal["sigmoid", "triangle"]
 
@@ -204,3 +205,23 @@ class PLIF(neuron.ParametricLIFNode):  # type: ignore[misc]
 
     def multi_step_forward(self, x_seq: Tensor) -> Tensor:
         return _advance(self, x_seq, self.rates(x_seq.shape[-1]))
+
+
+class FrozenPLIF(PLIF):
+    """A PLIF, or a LIF, whose rates have the same bits on every machine; it does not learn."""
+
+    def __init__(self, node: LIF | PLIF) -> None:
+        super().__init__(2.0, node.surrogate_function, node.v_threshold)
+        self.w.requires_grad_(False)
+        if isinstance(node, PLIF):
+            # torch's sigmoid is rounded otherwise on processors with other vectors.
+            ones = [1.0 / (1.0 + math.exp(-w)) for w in node.w.detach().double().reshape(-1).tolist()]
+            rates = torch.tensor(ones, dtype=torch.float64).to(node.w.dtype).view(node.w.shape)
+        else:
+            rates = torch.tensor(1.0 / node.tau)
+        self._rates = rates.to(self.w.device)
+
+    def rates(self, channels: int) -> Tensor:
+        """``1 / tau``: one for all, or one for each of the ``channels``."""
+        rate = self._rates
+        return rate.repeat_interleave(channels // len(rate)) if rate.ndim else rate

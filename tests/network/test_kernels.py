@@ -60,7 +60,7 @@ def _torch_only(run: Callable[[], list[Tensor]]) -> list[Tensor]:
     """The same without kernels."""
     patch = pytest.MonkeyPatch()
     try:
-        patch.setattr("aster_dse.network.layers.kernels_for", lambda *_: None)
+        patch.setattr("aster_dse.network.layers.kernels_for", lambda *_, **__: None)
         return run()
     finally:
         patch.undo()

@@ -18,7 +18,15 @@ from torch.nn.functional import conv2d
 from aster_dse.network.kernels.library import Kernels
 from aster_dse.network.kernels.neurons import Neurons, Norm, unfire
 
-__all__ = ["SPARSE_FROM", "FireConvolution", "SpikeConvolution", "count_windows"]
+__all__ = [
+    "SPARSE_FROM",
+    "Events",
+    "FireConvolution",
+    "SpikeConvolution",
+    "count_windows",
+    "events_of",
+    "fire_events",
+]
 
 DENSE_FROM = 0.35
 """Share of inputs that spike above which a dense convolution is as fast."""
@@ -164,7 +172,7 @@ class FireConvolution(torch.autograd.Function):
         pool: bool,
         kernels: Kernels,
     ) -> Tensor:
-        events, choice = _fire(y, rate, norm, neurons, pool, kernels)
+        events, choice = fire_events(y, rate, norm, neurons, pool, kernels)
         images, height, width, _ = events.shape
         spikes = None
         if events.many:
@@ -192,7 +200,7 @@ class FireConvolution(torch.autograd.Function):
         return dy, norm_weight, norm_bias, grad_rate, weights, bias, *(None,) * 4
 
 
-def _fire(
+def fire_events(
     y: Tensor, rate: Tensor, norm: Norm | None, neurons: Neurons, pool: bool, kernels: Kernels
 ) -> tuple[Events, Tensor | None]:
     """The events of neurons, and which tap of its window each pooled one came from."""

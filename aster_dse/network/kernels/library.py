@@ -1,7 +1,7 @@
 """Builds and loads the compiled kernels: once per machine, by the system's C compiler, into the user's cache.
 
 Where there is no compiler (or ``ASTER_DSE_KERNELS=off``) everything runs on torch alone, slower and with the
-same function.
+same function. ``ASTER_DSE_KERNELS=avx2`` or ``portable`` builds for lesser processors than this one.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
@@ -26,20 +27,35 @@ from torch import Tensor
 
 from aster_dse.workload.cache import default_cache
 
-__all__ = ["Kernels", "available", "kernels_for"]
+__all__ = ["FAST", "STEADY", "Build", "Kernels", "available", "kernels_for", "load"]
 
 _log = logging.getLogger(__name__)
 
 SWITCH = "ASTER_DSE_KERNELS"
 
-_FLAGS = (
-    "-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC",
-)  # fmt: skip
-_SOURCES = ("spiking.c", "spiking.inc", "winograd.inc", "counting.inc")
+_FLAGS = ("-O3", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC")
+_PROCESSORS = {"": ("-march=native",), "avx2": ("-march=x86-64-v3",), "portable": ()}
+"""Flags by what :data:`SWITCH` says."""
 _SUFFIXES = {torch.float32: "f32", torch.float64: "f64"}
 
 Result = TypeVar("Result")
 Argument = Tensor | int | float | None
+
+
+@dataclass(frozen=True)
+class Build:
+    """What to compile: the first source, which includes the others."""
+
+    name: str
+    folder: Path
+    sources: tuple[str, ...]
+    flags: tuple[str, ...]
+
+
+_SPIKING = ("spiking.c", "spiking.inc", "winograd.inc", "counting.inc")
+FAST = Build("spiking", Path(__file__).parent, _SPIKING, ("-ffp-contract=fast",))
+STEADY = Build("steady", Path(__file__).parent, _SPIKING, ("-ffp-contract=off",))
+"""The same functions; what they compute forwards has the same bits on every machine."""
 
 
 class Kernels:
@@ -100,21 +116,28 @@ class Kernels:
         return [done.result() for done in [_pool(threads).submit(run, *span) for span in pairwise(edges)]]
 
 
-def kernels_for(*tensors: Tensor) -> Kernels | None:
+def kernels_for(*tensors: Tensor, build: Build = FAST) -> Kernels | None:
     """The kernels for CPU tensors of one type; None where torch has to do the work."""
     first = tensors[0]
     if first.device.type != "cpu" or any(tensor.dtype != first.dtype for tensor in tensors[1:]):
         return None
-    if first.dtype not in _SUFFIXES or os.environ.get(SWITCH) == "off":
+    if first.dtype not in _SUFFIXES:
         return None
-    return _kernels(first.dtype)
+    library = load(build)
+    return None if library is None else _kernels(library, first.dtype)
+
+
+def load(build: Build) -> ctypes.CDLL | None:
+    """The compiled library; None where kernels are switched off or nothing here can build it."""
+    switch = os.environ.get(SWITCH, "")
+    return None if switch == "off" else _library(build, _PROCESSORS.get(switch, _PROCESSORS[""]))
 
 
 def available() -> str:
     """In words, whether the kernels can be used here."""
     if os.environ.get(SWITCH) == "off":
         return f"off, by {SWITCH}"
-    library = _library()
+    library = load(FAST)
     return (
         "no C compiler that builds them; torch does the work, slower"
         if library is None
@@ -123,9 +146,8 @@ def available() -> str:
 
 
 @functools.cache
-def _kernels(dtype: torch.dtype) -> Kernels | None:
-    library = _library()
-    return None if library is None else Kernels(library, dtype)
+def _kernels(library: ctypes.CDLL, dtype: torch.dtype) -> Kernels:
+    return Kernels(library, dtype)
 
 
 @functools.cache
@@ -134,38 +156,39 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 @functools.cache
-def _library() -> ctypes.CDLL | None:
+def _library(build: Build, processor: tuple[str, ...]) -> ctypes.CDLL | None:
     compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         return None
-    here = Path(__file__).parent
     try:
-        return ctypes.CDLL(str(_built(compiler, [here / name for name in _SOURCES])))
+        return ctypes.CDLL(str(_built(compiler, build, processor)))
     except (OSError, subprocess.SubprocessError) as error:
         detail = getattr(error, "stderr", "") or str(error)
         _log.warning("the compiled kernels cannot be built, torch does the work: %s", detail.strip())
         return None
 
 
-def _built(compiler: str, sources: list[Path]) -> Path:
+def _built(compiler: str, build: Build, processor: tuple[str, ...]) -> Path:
     """The shared library of these sources for this processor, built where it is missing."""
+    sources = [build.folder / name for name in build.sources]
+    flags = (*_FLAGS, *processor, *build.flags)
     facts = [
         compiler,
-        *_FLAGS,
+        *flags,
         platform.machine(),
         _processor(),
         *(path.read_text("utf-8") for path in sources),
     ]
     key = hashlib.sha256("\0".join(facts).encode()).hexdigest()[:20]
     folder = default_cache() / "kernels"
-    built = folder / f"spiking-{key}.so"
+    built = folder / f"{build.name}-{key}.so"
     if built.is_file():
         return built
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         made = Path(scratch) / built.name
         subprocess.run(
-            [*compiler.split(), *_FLAGS, "-o", str(made), str(sources[0]), "-lm"],
+            [*compiler.split(), *flags, "-o", str(made), str(sources[0]), "-lm"],
             check=True, capture_output=True, text=True, timeout=120,
         )  # fmt: skip
         os.replace(made, built)

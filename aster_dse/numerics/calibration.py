@@ -1,0 +1,180 @@
+"""Ranges of converters from training samples: one run with exact read-out serves all levels and rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from aster_dse.activity.record import CALIBRATION_SAMPLES
+from aster_dse.errors import InputError
+from aster_dse.network.geometry import NetworkGeometry
+from aster_dse.network.synapses import synaptic_modules
+from aster_dse.numerics.arrays import LayerArrays, NetworkArrays
+from aster_dse.numerics.cells import Chip, off_level
+from aster_dse.numerics.layer import ArrayLayer
+from aster_dse.numerics.network import array_network
+from aster_dse.numerics.ranges import ONE, multipliers
+from aster_dse.numerics.weights import FoldedWeights, fold, quantise
+from aster_dse.training import TrainedNetwork
+from aster_dse.training.trained import Feed
+from aster_dse.workload import Split, Workload
+
+__all__ = ["Calibration", "array_layers", "calibrate", "check_samples", "folded_layers", "sample_index"]
+
+Ints = NDArray[np.int64]
+
+_BATCH = 64
+FEWEST = 2 * CALIBRATION_SAMPLES
+"""Training samples from which two calibration sets have none in common."""
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Column sums of a network on training samples."""
+
+    histograms: tuple[Ints, ...]
+    """By layer, ``[slices, sums]``: how often each column sum occurred in a (window, tile) with a spike."""
+    fine: tuple[int, ...]
+    """Fractional bits of each layer's sums."""
+
+
+def sample_index(samples: int, number: int) -> NDArray[np.int64]:
+    """The training samples of a calibration set: ``(round(i (n - 1) / 255) + k) mod n``, i = 0 .. 255."""
+    spread = np.linspace(0, samples - 1, CALIBRATION_SAMPLES).round().astype(np.int64)
+    return np.asarray((spread + number) % samples)
+
+
+def check_samples(workload: Workload) -> None:
+    """Make sure that selection and verification can use samples of their own.
+
+    Raises:
+        InputError: too few training samples.
+    """
+    found = len(workload.train)
+    if found < FEWEST:
+        raise InputError(
+            "hardware.arrays",
+            f"two calibration sets of {CALIBRATION_SAMPLES} training samples are needed; there are {found}",
+            f"give at least {FEWEST} training samples, or take `arrays: ideal`",
+        )
+
+
+def folded_layers(trained: TrainedNetwork, workload: Workload) -> tuple[FoldedWeights, ...]:
+    """Weights with batch norm folded in, of all layers in the order of ``geometry.synaptic``."""
+    geometry = trained.geometry
+    found = []
+    synapses = [synapse for module in synaptic_modules(trained.model) for synapse in module.synapses]
+    for synapse, layer in zip(synapses, geometry.synaptic, strict=True):
+        reads_input = layer.input_lif is None
+        found.append(fold(synapse, workload if reads_input else None, size=(layer.height, layer.width)))
+    return tuple(found)
+
+
+def array_layers(
+    geometry: NetworkGeometry,
+    folded: Sequence[FoldedWeights],
+    arrays: NetworkArrays,
+    chip: Chip,
+    calibration: Calibration | None,
+    *,
+    event_gating: bool = True,
+) -> tuple[ArrayLayer, ...]:
+    """All layers on their arrays.
+
+    Args:
+        calibration: None for arrays whose ranges need none.
+    """
+    found = []
+    for number, (layer, weights, own) in enumerate(
+        zip(geometry.synaptic, folded, arrays.layers, strict=True)
+    ):
+        found.append(
+            ArrayLayer(
+                layer=layer,
+                number=number,
+                arrays=own,
+                weights=quantise(weights, own.weight_bits),
+                multipliers=_multipliers(own, chip, calibration, number),
+                chip=chip,
+                event_gating=event_gating,
+            )
+        )
+    return tuple(found)
+
+
+def _multipliers(own: LayerArrays, chip: Chip, calibration: Calibration | None, number: int) -> list[int]:
+    if own.compute == "digital" or own.adc_range in ("exact", "unit"):
+        return [ONE] * own.slices
+    if calibration is None:
+        if own.adc_range != "worst":
+            raise ValueError(f"a range by {own.adc_range} needs a calibration")
+        full = np.ones((own.slices, 2), dtype=np.int64)
+        return multipliers(full, own, off_level=off_level(own, chip.conditions))
+    return multipliers(
+        calibration.histograms[number],
+        own,
+        off_level=off_level(own, chip.conditions),
+        fine=calibration.fine[number],
+    )
+
+
+class _Sums:
+    """Adds up the column sums of every layer over batches."""
+
+    def __init__(self) -> None:
+        self.histograms: dict[int, Tensor] = {}
+        self.fine: dict[int, int] = {}
+
+    def counts(self, layer: ArrayLayer, counts: Tensor) -> None:
+        pass
+
+    def histogram(self, layer: ArrayLayer, histogram: Tensor) -> None:
+        known = self.histograms.get(layer.number)
+        if known is not None:
+            length = max(known.shape[1], histogram.shape[1])
+            histogram = _longer(known, length) + _longer(histogram, length)
+        self.histograms[layer.number] = histogram
+        self.fine[layer.number] = layer.calibration_fine
+
+
+def _longer(histogram: Tensor, length: int) -> Tensor:
+    return torch.nn.functional.pad(histogram, (0, length - histogram.shape[1]))
+
+
+@torch.no_grad()
+def calibrate(
+    trained: TrainedNetwork,
+    workload: Workload,
+    folded: Sequence[FoldedWeights],
+    arrays: NetworkArrays,
+    chip: Chip,
+) -> Calibration:
+    """Run the network with quantised weights and exact read-out, no block skipped, on a calibration set.
+
+    Ranges come from nominal cells, those that are off included; one set of ranges serves all skip sets.
+    """
+    exact = array_layers(trained.geometry, folded, arrays.exact(), chip, None)
+    network, modules = array_network(trained.model, exact, workload, histograms=True)
+    sums = _Sums()
+    for module in modules:
+        module.observer = sums
+    index = sample_index(len(workload.train), arrays.calibration_set)
+    split = Split(workload.train.frames[np.sort(index)], workload.train.labels[np.sort(index)])
+    feed = Feed(split, workload, next(trained.model.parameters()).device)
+    for start in range(0, len(feed), _BATCH):
+        network(feed.frames(slice(start, start + _BATCH)))
+    numbers = range(len(arrays.layers))
+    return Calibration(
+        tuple(_trimmed(sums.histograms[number].cpu().numpy()) for number in numbers),
+        tuple(sums.fine[number] for number in numbers),
+    )
+
+
+def _trimmed(histogram: Ints) -> Ints:
+    seen = np.flatnonzero(histogram.any(axis=0))
+    return np.ascontiguousarray(histogram[:, : int(seen[-1]) + 1 if len(seen) else 1])

@@ -1,0 +1,107 @@
+"""A layer with weights, ready to be computed by its arrays on one chip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aster_dse.network.geometry import SynapticLayer
+from aster_dse.numerics.arrays import EXACT, LayerArrays
+from aster_dse.numerics.cells import Chip, conductances, off_level
+from aster_dse.numerics.ranges import FINE, ONE
+from aster_dse.numerics.weights import QuantisedWeights, cell_levels
+
+__all__ = ["DIGITAL_BITS", "ArrayLayer"]
+
+DIGITAL_BITS = 4
+"""Bits of the parts in which the kernels sum a digital array's weights; their sum is whole again."""
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayLayer:
+    """Cells, read-out and digital side of one layer of the geometry."""
+
+    layer: SynapticLayer
+    number: int
+    """In the order of ``geometry.synaptic``."""
+    arrays: LayerArrays
+    weights: QuantisedWeights
+    multipliers: Sequence[int]
+    """``m`` of each slice."""
+    chip: Chip
+    event_gating: bool = True
+    """Whether silent tiles are left unread; it matters where reading is noisy."""
+
+    @cached_property
+    def fine(self) -> int:
+        """Fractional bits of a cell: 0 where all conductances are whole levels."""
+        ideal = self.exact or not (self.chip.varied or self.chip.conditions.on_off or self.noisy)
+        return 0 if ideal else FINE
+
+    @property
+    def exact(self) -> bool:
+        """Read without a converter."""
+        return self.arrays.adc_range == EXACT
+
+    @property
+    def noisy(self) -> bool:
+        """Reading the columns is noisy."""
+        return not self.exact and self.chip.conditions.read_noise > 0.0
+
+    @cached_property
+    def levels(self) -> NDArray[np.int32]:
+        """``[slices, sides, outputs, fan-in]`` as written; a digital array's weights in parts of 4 bits."""
+        if self.arrays.compute == "digital":
+            return cell_levels(
+                self.weights.q, LayerArrays(weight_bits=self.arrays.weight_bits, cell_bits=DIGITAL_BITS)
+            )
+        return cell_levels(self.weights.q, self.arrays)
+
+    @cached_property
+    def cells(self) -> NDArray[np.int64]:
+        """``[slices, sides, outputs, fan-in]`` conductances of this chip, with ``fine`` fractional bits."""
+        if not self.fine:
+            return self.levels.astype(np.int64)
+        return conductances(self.levels, self.arrays, self.number, self.chip)
+
+    @cached_property
+    def calibration_cells(self) -> NDArray[np.int64]:
+        """Nominal conductances, with fractional bits where cells that are off conduct."""
+        if not self.chip.conditions.on_off:
+            return self.levels.astype(np.int64)
+        return conductances(self.levels, self.arrays, self.number, self.chip, nominal=True)
+
+    @property
+    def calibration_fine(self) -> int:
+        """Fractional bits of :attr:`calibration_cells`."""
+        return FINE if self.chip.conditions.on_off else 0
+
+    @cached_property
+    def scales(self) -> NDArray[np.float32]:
+        """``[slices]`` what a digital sum of one is worth: ``step 2^(c s) 2^15 / m``."""
+        steps = [
+            self.weights.step * 2.0 ** (self.arrays.cell_bits * s) * ONE / m
+            for s, m in enumerate(self.multipliers)
+        ]
+        return np.array(steps, dtype=np.float64).astype(np.float32)
+
+    @cached_property
+    def row_offsets(self) -> tuple[np.float32, np.float32] | None:
+        """What each driven row takes off: the weights' offset, and what all its cells conduct when off."""
+        if not self.arrays.offset:
+            return None
+        off = 0.0
+        if self.fine:
+            rounded = float(np.rint(off_level(self.arrays, self.chip.conditions) * (1 << FINE))) / (1 << FINE)
+            places = sum(2.0 ** (self.arrays.cell_bits * s) for s in range(self.arrays.slices))
+            off = self.weights.step * rounded * places
+        return np.float32(self.weights.step * self.arrays.offset), np.float32(off)
+
+    @property
+    def highest_code(self) -> int:
+        """Of the converter."""
+        return self.arrays.adc_levels - 1

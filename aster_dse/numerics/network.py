@@ -1,0 +1,187 @@
+"""A trained network as its arrays compute it: the same network, its layers with weights replaced."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from aster_dse.network.kernels.convolution import Events, events_of
+from aster_dse.network.kernels.library import STEADY, Kernels, kernels_for
+from aster_dse.network.layers import FoldedConvolution, FoldedNorm
+from aster_dse.network.model import SpikeDrivenTransformer
+from aster_dse.network.neurons import LIF, PLIF, FrozenPLIF
+from aster_dse.network.synapses import synaptic_modules
+from aster_dse.numerics.compiled import Reading, histogram_of, read_events
+from aster_dse.numerics.kernels.library import array_kernels
+from aster_dse.numerics.layer import ArrayLayer
+from aster_dse.numerics.packed import PackedLayers, alike, can_pack, pack
+from aster_dse.numerics.reference import column_histogram, layer_counts, layer_outputs
+from aster_dse.workload import Workload
+
+__all__ = ["ArrayConvolution", "ArrayObserver", "array_network"]
+
+
+class ArrayObserver(Protocol):
+    """Is told what layers read."""
+
+    def counts(self, layer: ArrayLayer, counts: Tensor) -> None:
+        """``[N, 3]`` driven rows, windows with one, (window, tile) pairs with one."""
+
+    def histogram(self, layer: ArrayLayer, histogram: Tensor) -> None:
+        """``[slices, sums]`` of its columns, where it was asked for."""
+
+
+class ArrayConvolution(FoldedConvolution):
+    """One module of the network on arrays: a layer, or q, k and v.
+
+    Args:
+        layers: their outputs lie side by side.
+        workload: of the layer that reads the network's input.
+        histograms: whether the observer wants column sums.
+    """
+
+    def __init__(
+        self, layers: Sequence[ArrayLayer], workload: Workload | None = None, *, histograms: bool = False
+    ) -> None:
+        super().__init__()
+        self.layers = tuple(layers)
+        self.observer: ArrayObserver | None = None
+        self.sample = 0
+        """Number of the first sample of the batch, for the read noise."""
+        self._workload = workload
+        self._histograms = histograms
+        self._packed: list[PackedLayers] | None = None
+
+    @property
+    def outputs(self) -> int:
+        return sum(layer.layer.out_channels for layer in self.layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[T, B, H, W, inputs]`` to ``[T, B, H, W, outputs]``."""
+        steps = x.shape[0]
+        flat = x.flatten(0, 1).contiguous()
+        if self._workload is not None:
+            flat = _whole(flat, self._workload)
+        kernels = self._kernels(flat)
+        if kernels is None:
+            return self._by_reference(flat, steps)
+        bits = self.layers[0].layer.input_bits
+        if bits == 1:
+            planes = [events_of(kernels, flat.float())]
+        else:
+            whole = flat.to(torch.int64)
+            planes = [events_of(kernels, ((whole >> bit) & 1).float()) for bit in range(bits)]
+        return self._of_planes(planes, steps)
+
+    def of_events(self, events: Events, steps: int) -> Tensor:
+        return self._of_planes([events], steps)
+
+    def _kernels(self, x: Tensor) -> Kernels | None:
+        ready = x.device.type == "cpu" and all(can_pack(layer) for layer in self.layers)
+        return kernels_for(x.new_empty(0, dtype=torch.float32), build=STEADY) if ready else None
+
+    def _of_planes(self, planes: Sequence[Events], steps: int) -> Tensor:
+        kernels = array_kernels()
+        assert kernels is not None, "events come from kernels"
+        images, height, width, _ = planes[0].shape
+        out = torch.empty(images, height, width, self.outputs)
+        if self._packed is None:
+            # Neighbours that are alike are computed at once.
+            self._packed = []
+            for layer in self.layers:
+                if self._packed and alike(self._packed[-1].layers[-1], layer):
+                    self._packed[-1] = pack([*self._packed[-1].layers, layer])
+                else:
+                    self._packed.append(pack([layer]))
+        at = 0
+        for packed in self._packed:
+            counts = None if self.observer is None else torch.zeros(images, 3, dtype=torch.int64)
+            part = out[..., at : at + packed.outputs]
+            read_events(kernels, planes, packed, part, Reading(images // steps, self.sample), counts)
+            at += packed.outputs
+            if self.observer is not None and counts is not None:
+                for layer in packed.layers:
+                    self.observer.counts(layer, counts)
+                    if self._histograms:
+                        self.observer.histogram(layer, histogram_of(kernels, planes, layer))
+        return out.view(steps, -1, height, width, self.outputs)
+
+    def _by_reference(self, flat: Tensor, steps: int) -> Tensor:
+        parts = [
+            layer_outputs(flat, layer, per_step=len(flat) // steps, sample=self.sample)
+            for layer in self.layers
+        ]
+        if self.observer is not None:
+            for layer in self.layers:
+                self.observer.counts(layer, layer_counts(flat, layer))
+                if self._histograms:
+                    self.observer.histogram(layer, column_histogram(flat, layer))
+        return torch.cat(parts, dim=-1).view(steps, -1, *flat.shape[1:3], self.outputs)
+
+
+class _FoldedPair(nn.Module):
+    """Stands where a convolution with its batch norm was."""
+
+    def __init__(self, conv: ArrayConvolution) -> None:
+        super().__init__()
+        self.conv = conv
+        self.bn = FoldedNorm()
+
+
+class _Head(nn.Module):
+    def __init__(self, conv: ArrayConvolution) -> None:
+        super().__init__()
+        self.conv = conv
+
+    def forward(self, spikes: Tensor) -> Tensor:
+        """``[T, B, C]`` to ``[T, B, classes]``."""
+        logits: Tensor = self.conv(spikes[:, :, None, None])[:, :, 0, 0]
+        return logits
+
+
+def array_network(
+    model: SpikeDrivenTransformer,
+    layers: Sequence[ArrayLayer],
+    workload: Workload,
+    *,
+    histograms: bool = False,
+) -> tuple[SpikeDrivenTransformer, tuple[ArrayConvolution, ...]]:
+    """The network on its arrays, and its modules with weights in the order of execution.
+
+    Args:
+        layers: one for each of ``geometry.synaptic``, in its order.
+    """
+    by_name = {layer.layer.name: layer for layer in layers}
+    changed = copy.deepcopy(model).eval().requires_grad_(False)
+    changed.build = STEADY
+    modules = []
+    for place, module in enumerate(synaptic_modules(changed)):
+        conv = ArrayConvolution(
+            [by_name[synapse.name] for synapse in module.synapses],
+            workload if place == 0 else None,
+            histograms=histograms,
+        )
+        modules.append((module.owner, module.attribute, conv))
+    for owner, attribute, conv in modules:
+        owner.register_module(attribute, _Head(conv) if owner is changed else _FoldedPair(conv))
+    _freeze(changed)
+    return changed, tuple(conv for _, _, conv in modules)
+
+
+def _freeze(module: nn.Module) -> None:
+    for name, child in module.named_children():
+        if isinstance(child, LIF | PLIF):
+            module.register_module(name, FrozenPLIF(child))
+        else:
+            _freeze(child)
+
+
+def _whole(x: Tensor, workload: Workload) -> Tensor:
+    """The bytes of the frames ``[N, H, W, C]``, from what the network reads of them."""
+    if workload.std:
+        x = x * x.new_tensor(workload.std) + x.new_tensor(workload.mean)
+    return (x / workload.scale).round()
