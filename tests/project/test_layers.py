@@ -18,6 +18,7 @@ ORDER = (
     "network",
     "training",
     "activity",
+    "numerics",
     "policy",
     "hardware",
     "pareto",
