@@ -22,6 +22,7 @@ from scipy.stats import qmc  # type: ignore[import-untyped]
 
 from aster_dse.activity import InferenceActivity
 from aster_dse.errors import InputError
+from aster_dse.evaluation.metric_values import cost_figures
 from aster_dse.hardware import Accelerator
 from aster_dse.hardware.architecture import check_design
 from aster_dse.hardware.cost import CostTable, estimate_many
@@ -43,12 +44,6 @@ _NEIGHBOURS = 100_000
 _DECADES = 5.0
 """Weights of two sums differ by up to this many orders of magnitude."""
 _TINY = 1e-300
-_FIGURES = {
-    "energy_uj": ("energy_uj",),
-    "latency_us": ("latency_us",),
-    "area_mm2": ("area_mm2",),
-    "edp_uj_us": ("energy_uj", "latency_us"),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +105,7 @@ class _Search:
             }
             for family in ranges.families
         ]
-        self._figures = list(dict.fromkeys(f for m in metrics for f in _FIGURES.get(m, ()))) or ["energy_uj"]
+        self._figures = cost_figures(metrics)
         can = [
             np.array([_can_exist(replace(chip, layers=(), **option)) for option in family.options])
             for family in ranges.families

@@ -22,7 +22,7 @@ from aster_dse.hardware.placement import place
 from aster_dse.hardware.readout import read_out
 from aster_dse.hardware.totals import Totals, totals
 from aster_dse.network.geometry import NetworkGeometry
-from aster_dse.space import ROW_SIZES
+from aster_dse.space import METRICS, ROW_SIZES
 from aster_dse.space.layers import layer_matches
 
 __all__ = ["CostTable", "HardwareCost", "estimate", "estimate_many"]
@@ -93,7 +93,8 @@ class HardwareCost:
     @property
     def edp_uj_us(self) -> float:
         """Energy times delay, uJ us."""
-        return self.energy_uj * self.latency_us
+        product: float = METRICS["edp_uj_us"].compute(vars(self))
+        return product
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able."""

@@ -14,7 +14,7 @@ from aster_dse.space.configuration import (
 from aster_dse.space.constraint import Constraint, parse_constraint
 from aster_dse.space.knobs import SearchSettings, TrainingResources
 from aster_dse.space.layer_ranges import LayerRanges
-from aster_dse.space.metrics import METRICS, Metric
+from aster_dse.space.metrics import COST_FIGURES, METRICS, POLICY_FIGURES, Metric
 from aster_dse.space.parameter import Choice, Parameter, Range
 from aster_dse.space.presets import Preset, preset, preset_names
 from aster_dse.space.schema import json_schema
@@ -22,7 +22,9 @@ from aster_dse.space.shipped import load_space, shipped_spaces
 from aster_dse.space.space import SearchSpace, SpaceSize, assign
 
 __all__ = [
+    "COST_FIGURES",
     "METRICS",
+    "POLICY_FIGURES",
     "ROW_SIZES",
     "TRAINING_VERSION",
     "Candidate",
