@@ -26,10 +26,10 @@ from aster_dse.evaluation.metric_values import cost_figures
 from aster_dse.hardware import Accelerator
 from aster_dse.hardware.architecture import check_design
 from aster_dse.hardware.cost import CostTable, estimate_many
-from aster_dse.hardware.designs import DesignTable, column_number
+from aster_dse.hardware.designs import DesignTable
 from aster_dse.network.geometry import NetworkGeometry
 from aster_dse.pareto import greedy_gain_subset, non_dominated_mask
-from aster_dse.space import LayerRanges
+from aster_dse.space import HARDWARE_KNOBS, LayerRanges
 
 __all__ = ["LayerVectors", "best_vectors"]
 
@@ -100,7 +100,7 @@ class _Search:
         self._slots = [(list(slot.layers), slot.family) for slot in ranges.slots]
         self._options = [
             {
-                name: np.array([column_number(name, option[name]) for option in family.options])
+                name: np.array([HARDWARE_KNOBS[name].number(option[name]) for option in family.options])
                 for name, _ in family.knobs
             }
             for family in ranges.families

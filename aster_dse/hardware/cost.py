@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from aster_dse.activity import InferenceActivity
 from aster_dse.hardware.architecture import Accelerator
 from aster_dse.hardware.area import AREA_COMPONENTS, area_by_component, leakage_mw
-from aster_dse.hardware.converters import ADC_KINDS, MURMANN_MINIMUM_BITS
+from aster_dse.hardware.converters import MURMANN_MINIMUM_BITS
 from aster_dse.hardware.dataflow import Dataflow, dataflow
 from aster_dse.hardware.designs import DesignTable
 from aster_dse.hardware.energy import ENERGY_COMPONENTS, ENERGY_KINDS, energy_by_layer
@@ -340,7 +340,7 @@ def _notes(table: CostTable, i: int, design: Accelerator, layers: Sequence[str])
             f"the weights need {needed} tiles and the chip has {tiles}: what does not fit is written anew in "
             "every time step, its energy and time are counted"
         )
-    if design.adc_kind == ADC_KINDS[2] and design.adc_levels < 2**MURMANN_MINIMUM_BITS:
+    if design.adc_kind == "murmann" and design.adc_levels < 2**MURMANN_MINIMUM_BITS:
         notes.append(
             f"the converter survey starts at {2**MURMANN_MINIMUM_BITS} levels: {design.adc_levels} levels "
             "cost the same"
