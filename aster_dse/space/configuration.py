@@ -12,10 +12,27 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from aster_dse.space.cell_conditions import canonical_conditions
+from aster_dse.space.hardware_knobs import (
+    AdcKind,
+    AdcLevels,
+    AdcRange,
+    AdcRangePer,
+    Arrays,
+    CellBits,
+    Chips,
+    ColumnKind,
+    ColumnMux,
+    Columns,
+    Compute,
+    NodeNm,
+    Pipelining,
+    Rows,
+    WeightBits,
+)
 from aster_dse.space.layers import canonical_layers
 
 __all__ = [
-    "ROW_SIZES",
     "TRAINING_VERSION",
     "Candidate",
     "HardwareConfig",
@@ -28,9 +45,6 @@ __all__ = [
 TRAINING_VERSION = 2
 """Part of every training key; raise it when the same configuration would train to another network, and when a
 default changes: knobs at their default are not part of the key, so that a new knob leaves it as it was."""
-
-ROW_SIZES = (16, 32, 64, 128, 256, 512, 1024)
-"""Array heights (rows) for which an activity trace counts the accesses that event gating leaves."""
 
 
 class _Config(BaseModel):
@@ -174,25 +188,32 @@ class HardwareConfig(_Config):
     """Accelerator by name, or the path of a user's own file."""
     library: str | None = None
     """Component library by name, or the path of a user's own file."""
-    node_nm: Literal[65, 45, 32, 28, 22] | None = None
+    node_nm: NodeNm | None = None
     """Technology node, nm."""
-    rows: Literal[16, 32, 64, 128, 256, 512, 1024] | None = None
+    rows: Rows | None = None
     """Word lines per array."""
-    columns: Annotated[int, Field(ge=8, le=1024, multiple_of=8)] | None = None
+    columns: Columns | None = None
     """Bit lines per array."""
-    cell_bits: Annotated[int, Field(ge=1, le=8)] | None = None
+    cell_bits: CellBits | None = None
     """Bits per memory cell."""
-    weight_bits: Annotated[int, Field(ge=1, le=16)] | None = None
+    weight_bits: WeightBits | None = None
     """Bits per weight; a weight takes weight_bits / cell_bits cells, rounded up."""
     cell: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")] | None = None
     """Memory cell of the arrays, one that the library has, such as rram."""
-    compute: Literal["analog", "digital"] | None = None
+    compute: Compute | None = None
     """Sum the products on bit lines, to be converted, or in adder trees."""
-    adc_kind: Literal["flash", "sar", "murmann", "table", "capacitive"] | None = None
+    adc_kind: AdcKind | None = None
     """Column read-out, one that the library has figures for."""
-    adc_levels: Literal[2, 4, 8, 16, 32, 64, 128, 256, 512, 1024] | None = None
+    adc_levels: AdcLevels | None = None
     """Levels that the read-out tells apart."""
-    column_mux: Annotated[int, Field(ge=1, le=128)] | None = None
+    adc_range: AdcRange | None = None
+    """What these levels span: all sums there can be, the largest seen or a percentile of them, a cell level a
+    step, or what gives the least squared error (`mse2`: with steps that are powers of two)."""
+    adc_range_per: AdcRangePer | None = None
+    """A range for each slice of the weights of a layer, or one for all of them."""
+    column_kind: ColumnKind | None = None
+    """Signed weights in a positive and a negative column for each slice, or in one column with an offset."""
+    column_mux: ColumnMux | None = None
     """Columns that share one converter."""
     arrays_per_subarray: Annotated[int, Field(ge=1, le=64)] | None = None
     """Arrays that share a subarray's periphery."""
@@ -202,7 +223,7 @@ class HardwareConfig(_Config):
     """None gives as many as the network's weights need."""
     area_budget_mm2: Annotated[float, Field(gt=0.0, le=1e5)] | None = None
     """Chip area, mm2, up to which copies are made of the layers that take longest; None makes none."""
-    pipelining: Literal["none", "layers", "steps"] | None = None
+    pipelining: Pipelining | None = None
     """Layers one after the other; at once within a time step; or at once over time steps."""
     buffer_kib: Annotated[int, Field(ge=1, le=4096)] | None = None
     """Global buffer of a tile, KiB."""
@@ -212,6 +233,15 @@ class HardwareConfig(_Config):
     """Rows without a spike are not driven, windows without one not read."""
     clock_mhz: Annotated[float, Field(gt=0.0, le=5000.0)] | None = None
     """Clock, MHz."""
+    arrays: Arrays = "ideal"
+    """Judge a configuration by the accuracy of the plain network, or of the network as its arrays compute it.
+    A study has one value."""
+    conditions: Annotated[str, Field(max_length=1000), AfterValidator(canonical_conditions)] | None = None
+    """Conditions of the cells in real arrays, as in `on_off=150 variation=0.1 read_noise=0.25`, or a mapping;
+    `cell` takes those that the library has for the cell. A study has one value."""
+    chips: Chips | None = None
+    """Chips whose cells are drawn to judge a configuration; None takes 8 under conditions, else 1. A study
+    has one value."""
     layers: Annotated[str, Field(max_length=20_000), AfterValidator(canonical_layers)] | None = None
     """Knobs of single layers, as in `stem.*: adc_levels=64; block.*.fc1: compute=digital`."""
 
