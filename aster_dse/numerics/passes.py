@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aster_dse.activity import ActivityTrace
+from aster_dse.network.kernels.convolution import Events
 from aster_dse.numerics.layer import ArrayLayer
 from aster_dse.numerics.network import ArrayConvolution, array_network
 from aster_dse.training import TrainedNetwork
@@ -138,6 +139,9 @@ class _Counter:
 
     def _read_steps(self, counts: Tensor) -> int:
         return self._steps if len(counts) % self._steps == 0 else 1
+
+    def inputs(self, layer: ArrayLayer, inputs: Sequence[Events] | Tensor) -> None:
+        pass
 
     def histogram(self, layer: ArrayLayer, histogram: Tensor) -> None:
         pass
