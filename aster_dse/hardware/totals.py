@@ -3,8 +3,8 @@
 Energy, latency and area are linear in what the converter and the clock contribute,
 
     latency = reads x multiplexer x slot + cycles x period + waiting
-    area = base + converters x (converter, shift-add and what follows them)
-    energy = base + conversions x conversion energy + conducting cells x cell energy
+    area = base + converters x (converter, shift-add and what follows them) + arrays x (ranges, row counter)
+    energy = base + conversions x conversion energy + conducting cells x cell energy + row counts x counting
              + clocked bits x cycles + static power x latency,
 
 with coefficients that depend on the arrays, the buffers, the node and the policy alone. Designs of one such
@@ -28,6 +28,7 @@ from aster_dse.hardware.energy import clocked_bits, energy_by_layer
 from aster_dse.hardware.events import count_events
 from aster_dse.hardware.latency import LayerTimes, latency_by_layer
 from aster_dse.hardware.placement import place
+from aster_dse.hardware.ranges import RangeCosts
 from aster_dse.hardware.readout import read_out
 from aster_dse.hardware.units import lane_um2
 
@@ -51,7 +52,7 @@ _STRUCTURE = (
     "flit_bits",
     "router_cycles",
     "digital_lanes",
-    "columns_per_slice",
+    "column_kind",
     "links_mm2",
     "technology",
 )
@@ -63,6 +64,11 @@ _CONVERTER = (
     "adc_kind",
     "adc_levels",
     "clock_mhz",
+    "column_mux",
+    "adc_range",
+    "adc_range_per",
+    "column_kind",
+    "membrane_bits",
     "technology",
 )
 _WORTH_WHILE = 8
@@ -93,6 +99,7 @@ class _Structure:
     base_pj: Array
     conversions: Array
     conducting_cells: Array
+    row_counts: Array
     clock_pj_per_read: Array
     """Of a slot of one cycle."""
     clock_pj: Array
@@ -143,12 +150,18 @@ def totals(flow: Dataflow, activity: InferenceActivity, designs: DesignTable, *,
     period = read(converter.period_ns)
     read_ns = np.where(designs.compute[:, 0] == 1, 1, mux) * read(converter.slot_ns)
     latency = of("reads") * read_ns + of("cycles") * period + of("waiting_ns")
-    behind = read(converter.converter_um2 + converter.shift_add_um2) + of("lane_um2")
-    converters_um2 = of("analog_arrays") * (columns // mux) * behind
+    ranges = converter.ranges
+    each = converter.converter_um2 + converter.shift_add_um2 + ranges.reference_um2 + ranges.multiplier_um2
+    per_array = (columns // mux) * (read(each) + of("lane_um2")) + read(
+        ranges.registers_um2 + ranges.counter_um2
+    )
+    converters_um2 = of("analog_arrays") * per_array
     leakage = of("base_mw") + converters_um2 * of("logic_mw_per_um2")
     return Totals(
         energy_pj=of("base_pj")
         + of("conversions") * read(converter.conversion_pj + converter.shift_add_pj)
+        + of("conversions") * read(ranges.switching_pj + ranges.multiply_pj)
+        + of("row_counts") * read(ranges.count_pj)
         + of("conducting_cells") * read(converter.cell_pj)
         + of("clock_pj_per_read") * (read_ns / period)
         + of("clock_pj")
@@ -169,6 +182,7 @@ def _coefficients(flow: Dataflow, activity: InferenceActivity, designs: DesignTa
     one, none = np.ones((count, 1)), np.zeros((count, 1))
     designs = replace(designs, column_mux=np.ones_like(designs.column_mux))
     own = read_out(designs)
+    subtract = own.ranges.subtract_pj
     unread = replace(
         own,
         conversion_pj=none,
@@ -176,6 +190,8 @@ def _coefficients(flow: Dataflow, activity: InferenceActivity, designs: DesignTa
         cell_pj=none,
         converter_um2=none,
         shift_add_um2=none,
+        # Taking off the offset depends on the structure alone.
+        ranges=RangeCosts(**(dict.fromkeys(RangeCosts.__dataclass_fields__, none) | {"subtract_pj": subtract})),
         slots=one,
         slot_ns=none,
         period_ns=one,
@@ -209,6 +225,7 @@ def _coefficients(flow: Dataflow, activity: InferenceActivity, designs: DesignTa
             sum(part.sum(axis=1) for part in (*energy.synaptic.values(), *energy.attention.values()))
         ),
         conversions=(events.accesses * placement.used_columns).sum(axis=1),
+        row_counts=(events.accesses * placement.column_tiles).sum(axis=1),
         conducting_cells=(events.conducting_rows * placement.used_columns).sum(axis=1),
         clock_pj_per_read=((read.cycles - idle.cycles) * clock).sum(axis=1),
         clock_pj=(idle.cycles * clock).sum(axis=1),
