@@ -64,7 +64,7 @@ def peak(accelerator: Accelerator, *, input_bits: int = 1) -> Peak:
         "shift_add": columns * only(converter.shift_add_pj),
         "adc_ranges": columns * only(ranges.switching_pj),
         "step_multipliers": columns * only(ranges.multiply_pj),
-        "row_counters": only(ranges.count_pj) + weights * only(ranges.subtract_pj),
+        "row_counters": only(ranges.count_pj),
         "adder_trees": weights * only(converter.tree_pj),
     }
     products = accelerator.rows * weights

@@ -30,6 +30,9 @@ VALUES = {
     "tiles": (0, 4, 100),
     "buffer_kib": (16, 64),
     "compute": ("analog", "digital"),
+    "adc_range": ("worst", "max", "unit", "mse", "mse2"),
+    "adc_range_per": ("slice", "layer"),
+    "column_kind": ("pair", "offset"),
     "pipelining": ("none", "none", "none", "layers", "steps"),
 }
 
