@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aster_dse.activity import ActivityTrace
+from aster_dse.evaluation.metric_values import metric_values
 from aster_dse.evaluation.result import Evaluation
 from aster_dse.hardware import estimate, resolve
 from aster_dse.policy import PolicyTable, stack_activity
-from aster_dse.space import Candidate, Constraint, assign
+from aster_dse.space import COST_FIGURES, POLICY_FIGURES, Candidate, Constraint, assign
 
 __all__ = ["evaluate"]
 
@@ -39,14 +40,9 @@ def evaluate(
     evaluations = []
     for assignment, point, cost in zip(inner, points, costs, strict=True):
         outcome = applied[point.policy]
-        metrics = {
-            "accuracy": outcome.accuracy,
-            "energy_uj": float(cost.energy_uj),
-            "latency_us": float(cost.latency_us),
-            "area_mm2": float(cost.area_mm2),
-            "mean_timesteps": outcome.mean_timesteps,
-            "edp_uj_us": float(cost.energy_uj * cost.latency_us),
-        }
+        figures = {name: getattr(cost, name) for name in COST_FIGURES}
+        figures |= {name: getattr(outcome, name) for name in POLICY_FIGURES}
+        metrics = {name: float(value) for name, value in metric_values(figures).items()}
         evaluations.append(
             Evaluation(
                 assignment=dict(assignment),

@@ -1,8 +1,9 @@
 """The inner level of a search: all that a trained network can do, with any policy on any accelerator.
 
-No figure gets better when any count of events grows, so a policy that is no more accurate than another and
-does nowhere less is left out before it meets an accelerator. (Under an area budget the copies of layers
-follow the counts: there this is an assumption.) What is left meets every accelerator of the space where those
+No cost gets better when any count of events grows, so a policy that is no more accurate than another and
+does nowhere less is left out before it meets an accelerator, where all that is asked for depends on the
+counts in this way. (Under an area budget the copies of layers follow the counts: there this is an
+assumption.) What is left meets every accelerator of the space where those
 can be counted and there is time for it; otherwise accelerators are drawn evenly, then bred from the
 best ones.
 """
@@ -24,7 +25,7 @@ from aster_dse.evaluation.result import Evaluation
 from aster_dse.pareto import non_dominated_mask
 from aster_dse.policy import PolicyTable
 from aster_dse.policy.batch import PolicyBatch, apply_policies
-from aster_dse.space import Candidate, Parameter, assign, parse_constraint
+from aster_dse.space import METRICS, Candidate, Parameter, assign, parse_constraint
 
 __all__ = ["InnerAnswer", "policy_points", "search_inner", "useful_policies"]
 
@@ -69,15 +70,28 @@ def search_inner(trace: ActivityTrace, candidate: Candidate, question: InnerQues
 def useful_policies(
     trace: ActivityTrace, candidate: Candidate, question: InnerQuestion
 ) -> tuple[list[dict[str, Any]], PolicyBatch]:
-    """Policies of the space that no other one beats in everything on this trace, the most accurate first."""
+    """Policies of the space that no other one beats in everything on this trace, the most accurate first.
+
+    Where a metric that is asked for is not monotone in the counts of events, none that differs is left out.
+    """
     points = policy_points(trace, candidate, question)
     batch = apply_policies(PolicyTable(trace), [assign(candidate, point).policy for point in points])
     figures = batch.figures
     _, first = np.unique(figures, axis=0, return_index=True)
-    first = np.sort(first)
-    useful = first[non_dominated_mask(figures[first])]
+    useful = np.sort(first)
+    if _dominance_decides(question):
+        useful = useful[non_dominated_mask(figures[useful])]
     useful = useful[np.argsort(-batch.accuracy[useful], kind="stable")]
     return [points[index] for index in useful], batch.take(useful)
+
+
+def _dominance_decides(question: InnerQuestion) -> bool:
+    """Whether a policy that another one beats in accuracy and in all counts can be in no answer."""
+    bounds = [parse_constraint(text) for text in question.constraints]
+    names = [*question.objectives, *(bound.metric for bound in bounds)]
+    return all(METRICS[name].monotone for name in names) and all(
+        (bound.operator == ">=") == (METRICS[bound.metric].direction == "max") for bound in bounds
+    )
 
 
 def policy_points(

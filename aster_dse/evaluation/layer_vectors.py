@@ -22,13 +22,14 @@ from scipy.stats import qmc  # type: ignore[import-untyped]
 
 from aster_dse.activity import InferenceActivity
 from aster_dse.errors import InputError
+from aster_dse.evaluation.metric_values import cost_figures
 from aster_dse.hardware import Accelerator
 from aster_dse.hardware.architecture import check_design
 from aster_dse.hardware.cost import CostTable, estimate_many
-from aster_dse.hardware.designs import DesignTable, column_number
+from aster_dse.hardware.designs import DesignTable
 from aster_dse.network.geometry import NetworkGeometry
 from aster_dse.pareto import greedy_gain_subset, non_dominated_mask
-from aster_dse.space import LayerRanges
+from aster_dse.space import HARDWARE_KNOBS, LayerRanges
 
 __all__ = ["LayerVectors", "best_vectors"]
 
@@ -43,12 +44,6 @@ _NEIGHBOURS = 100_000
 _DECADES = 5.0
 """Weights of two sums differ by up to this many orders of magnitude."""
 _TINY = 1e-300
-_FIGURES = {
-    "energy_uj": ("energy_uj",),
-    "latency_us": ("latency_us",),
-    "area_mm2": ("area_mm2",),
-    "edp_uj_us": ("energy_uj", "latency_us"),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,12 +100,12 @@ class _Search:
         self._slots = [(list(slot.layers), slot.family) for slot in ranges.slots]
         self._options = [
             {
-                name: np.array([column_number(name, option[name]) for option in family.options])
+                name: np.array([HARDWARE_KNOBS[name].number(option[name]) for option in family.options])
                 for name, _ in family.knobs
             }
             for family in ranges.families
         ]
-        self._figures = list(dict.fromkeys(f for m in metrics for f in _FIGURES.get(m, ()))) or ["energy_uj"]
+        self._figures = cost_figures(metrics)
         can = [
             np.array([_can_exist(replace(chip, layers=(), **option)) for option in family.options])
             for family in ranges.families

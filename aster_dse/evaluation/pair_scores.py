@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from aster_dse.evaluation.metric_values import metric_values
 from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.hardware import Accelerator
 from aster_dse.hardware.cost import estimate_many
@@ -16,7 +17,7 @@ from aster_dse.hardware.designs import DesignTable
 from aster_dse.network.geometry import NetworkGeometry
 from aster_dse.pareto import non_dominated_mask
 from aster_dse.policy.batch import PolicyBatch
-from aster_dse.space import Constraint, parse_constraint
+from aster_dse.space import COST_FIGURES, POLICY_FIGURES, Constraint, parse_constraint
 
 __all__ = ["Pair", "PairScores"]
 
@@ -79,6 +80,7 @@ class PairScores:
         self._objectives = tuple(question.objectives)
         self._signs = np.array([-1.0 if goal == "max" else 1.0 for goal in question.objectives.values()])
         self._constraints = [parse_constraint(text) for text in question.constraints]
+        self._metrics = {*self._objectives, *(bound.metric for bound in self._constraints)}
         self._blocks: list[_Block] = []
 
     def score(
@@ -90,7 +92,7 @@ class PairScores:
         table = DesignTable.stack(accelerators, self._layers)
         batch = self._batch.take(policies)
         shape = (len(batch), len(designs))
-        cost = {name: np.empty(shape) for name in ("energy_uj", "latency_us", "area_mm2")}
+        cost = {name: np.empty(shape) for name in COST_FIGURES}
         by_policy = shape[0] <= shape[1]
         for index in range(min(shape)):
             one = np.array([index])
@@ -102,12 +104,8 @@ class PairScores:
             for name, values in cost.items():
                 values[(index, slice(None)) if by_policy else (slice(None), index)] = getattr(found, name)
         self.scored += math.prod(shape)
-        metrics = {
-            **cost,
-            "accuracy": np.broadcast_to(batch.accuracy[:, None], shape),
-            "mean_timesteps": np.broadcast_to(batch.mean_timesteps[:, None], shape),
-            "edp_uj_us": cost["energy_uj"] * cost["latency_us"],
-        }
+        policy = {name: getattr(batch, name)[:, None] for name in POLICY_FIGURES}
+        metrics = metric_values({**cost, **policy}, self._metrics)
         objectives = np.stack([metrics[name] for name in self._objectives], axis=-1)
         violation = np.zeros(shape)
         for bound in self._constraints:

@@ -22,7 +22,7 @@ __all__ = ["Reproduction", "load_document", "reproduce"]
 COST_TOLERANCE = 1e-9
 """Greatest relative difference of a cost: sums may be formed in another order."""
 
-_EXACT = ("accuracy", "mean_timesteps")
+_EXACT = tuple(name for name, metric in METRICS.items() if not metric.costs)
 """Counts of samples and steps, which the same machine gives again to the last bit."""
 
 

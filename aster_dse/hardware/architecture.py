@@ -13,14 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from aster_dse.errors import InputError
 from aster_dse.hardware.documents import parse, shipped_names, shipped_text, user_text, validate
 from aster_dse.hardware.library import Library, load_library
-from aster_dse.space import HardwareConfig
+from aster_dse.space import HARDWARE_KNOBS, HardwareConfig
+from aster_dse.space.hardware_knobs import COMPUTE
 from aster_dse.space.layers import LayerKnobs, layer_matches, layer_names, layers_text, parse_layers
 
 __all__ = [
-    "COMPUTE",
-    "KNOBS",
-    "LAYER_KNOBS",
-    "PIPELINING",
     "RULES",
     "Accelerator",
     "Fabric",
@@ -33,15 +30,6 @@ __all__ = [
 ]
 
 _FOLDER = "presets"
-
-KNOBS = tuple(name for name in HardwareConfig.model_fields if name not in ("base", "library", "layers"))
-"""The knobs that are numbers or choices of one design, in the order of the configuration."""
-LAYER_KNOBS = tuple(LayerKnobs.model_fields)
-"""Those that may differ from layer to layer."""
-COMPUTE = ("analog", "digital")
-PIPELINING = ("none", "layers", "steps")
-_OPEN = ("tiles", "area_budget_mm2")
-"""Knobs for which None is a value."""
 
 
 class Fabric(BaseModel):
@@ -97,7 +85,7 @@ class Accelerator:
         return {
             "base": self.base,
             "library": self.library.name,
-            **{name: getattr(self, name) for name in KNOBS},
+            **{name: getattr(self, name) for name in HARDWARE_KNOBS},
             "layers": layers_text({pattern: knobs.chosen() for pattern, knobs in self.layers}) or None,
         }
 
@@ -238,8 +226,8 @@ def _shipped_preset(name: str) -> _Preset:
 @lru_cache(maxsize=32)
 def _build_preset(text: str, source: str) -> _Preset:
     preset = validate(_Preset, parse(text, source), source)
-    for knob in ("library", *KNOBS):
-        if knob not in _OPEN and getattr(preset.knobs, knob) is None:
+    for knob in ("library", *(name for name, knob in HARDWARE_KNOBS.items() if not knob.optional)):
+        if getattr(preset.knobs, knob) is None:
             raise InputError(f"{source}: knobs.{knob}", "no value", "a preset gives every knob one")
     return preset
 
@@ -261,7 +249,7 @@ def resolve(config: HardwareConfig) -> Accelerator:
         base=config.base,
         library=library,
         fabric=preset.fabric,
-        **{name: chosen[name] for name in KNOBS},
+        **{name: chosen[name] for name in HARDWARE_KNOBS},
         layers=parse_layers(chosen["layers"] or ""),
         notes=_settled(preset, config, chosen),
     )

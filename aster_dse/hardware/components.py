@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from aster_dse.space.hardware_knobs import AdcKind
+
 __all__ = [
     "AdcKind",
     "ByNode",
@@ -23,7 +25,6 @@ __all__ = [
     "TableCoefficients",
 ]
 
-AdcKind = Literal["flash", "sar", "murmann", "table", "capacitive"]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 ByNode = Annotated[dict[int, Positive], Field(min_length=1)]

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from aster_dse.hardware.components import Cell
 from aster_dse.hardware.library import Library
+from aster_dse.space.hardware_knobs import ADC_KINDS
 
 __all__ = [
     "ADC_KINDS",
@@ -32,7 +33,6 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-ADC_KINDS = ("flash", "sar", "murmann", "table", "capacitive")
 SURVEY = ADC_KINDS.index("murmann")
 MAXIMUM_BITS = 10
 MURMANN_MINIMUM_BITS = 4

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from aster_dse.activity import InferenceActivity
 from aster_dse.hardware.architecture import Accelerator
 from aster_dse.hardware.area import AREA_COMPONENTS, area_by_component, leakage_mw
-from aster_dse.hardware.converters import ADC_KINDS, MURMANN_MINIMUM_BITS
+from aster_dse.hardware.converters import MURMANN_MINIMUM_BITS
 from aster_dse.hardware.dataflow import Dataflow, dataflow
 from aster_dse.hardware.designs import DesignTable
 from aster_dse.hardware.energy import ENERGY_COMPONENTS, ENERGY_KINDS, energy_by_layer
@@ -22,7 +22,7 @@ from aster_dse.hardware.placement import place
 from aster_dse.hardware.readout import read_out
 from aster_dse.hardware.totals import Totals, totals
 from aster_dse.network.geometry import NetworkGeometry
-from aster_dse.space import ROW_SIZES
+from aster_dse.space import METRICS, ROW_SIZES
 from aster_dse.space.layers import layer_matches
 
 __all__ = ["CostTable", "HardwareCost", "estimate", "estimate_many"]
@@ -93,7 +93,8 @@ class HardwareCost:
     @property
     def edp_uj_us(self) -> float:
         """Energy times delay, uJ us."""
-        return self.energy_uj * self.latency_us
+        product: float = METRICS["edp_uj_us"].compute(vars(self))
+        return product
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able."""
@@ -339,7 +340,7 @@ def _notes(table: CostTable, i: int, design: Accelerator, layers: Sequence[str])
             f"the weights need {needed} tiles and the chip has {tiles}: what does not fit is written anew in "
             "every time step, its energy and time are counted"
         )
-    if design.adc_kind == ADC_KINDS[2] and design.adc_levels < 2**MURMANN_MINIMUM_BITS:
+    if design.adc_kind == "murmann" and design.adc_levels < 2**MURMANN_MINIMUM_BITS:
         notes.append(
             f"the converter survey starts at {2**MURMANN_MINIMUM_BITS} levels: {design.adc_levels} levels "
             "cost the same"

@@ -10,27 +10,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aster_dse.hardware.architecture import (
-    COMPUTE,
-    LAYER_KNOBS,
-    PIPELINING,
-    RULES,
-    Accelerator,
-    Fabric,
-)
-from aster_dse.hardware.converters import ADC_KINDS, SURVEY
+from aster_dse.hardware.architecture import RULES, Accelerator, Fabric
+from aster_dse.hardware.converters import SURVEY
 from aster_dse.hardware.library import Library
 from aster_dse.hardware.technology import Technology, technology
-from aster_dse.space import ROW_SIZES
+from aster_dse.space import HARDWARE_KNOBS, ROW_SIZES, CostClass
+from aster_dse.space.hardware_knobs import LAYER_KNOB_NAMES
 
-__all__ = ["DesignTable", "column_number"]
+__all__ = ["COLUMN_CLASSES", "DesignTable", "columns_of"]
 
 Ints = NDArray[np.int64]
 Array = NDArray[np.float64]
 
-_CHIP_INTEGERS = ("arrays_per_subarray", "subarrays_per_tile", "buffer_kib", "flit_bits")
-_CHOICES = {"adc_kind": ADC_KINDS, "compute": COMPUTE, "pipelining": PIPELINING}
+_TYPES = {"integer": np.int64, "choice": np.int64, "number": np.float64, "boolean": np.bool_}
+_CHIP_KNOBS = tuple(name for name, knob in HARDWARE_KNOBS.items() if knob.column and not knob.per_layer)
 _FABRIC = tuple(Fabric.model_fields)
+COLUMN_CLASSES: dict[str, CostClass] = {
+    **{name: knob.cost for name, knob in HARDWARE_KNOBS.items() if knob.column},
+    **dict.fromkeys(_FABRIC, CostClass.STRUCTURE_AND_CONVERTER),
+    "technology": CostClass.STRUCTURE_AND_CONVERTER,
+}
+"""What depends on each column of a table."""
+
+
+def columns_of(*classes: CostClass) -> tuple[str, ...]:
+    """Names of the columns of these classes."""
+    return tuple(name for name, cost in COLUMN_CLASSES.items() if cost in classes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +50,7 @@ class DesignTable:
     compute: Ints
     """1 where products are summed in adder trees, else 0."""
     adc_kind: Ints
-    """Index into :data:`~aster_dse.hardware.converters.ADC_KINDS`."""
+    """Index into :data:`~aster_dse.space.hardware_knobs.ADC_KINDS`."""
     adc_levels: Ints
     column_mux: Ints
     arrays_per_subarray: Ints
@@ -57,7 +62,7 @@ class DesignTable:
     area_budget_mm2: Array
     """0 where no copies of layers are made."""
     pipelining: Ints
-    """Index into :data:`~aster_dse.hardware.architecture.PIPELINING`."""
+    """Index into :data:`~aster_dse.space.hardware_knobs.PIPELINING`."""
     event_gating: NDArray[np.bool_]
     clock_mhz: Array
     membrane_bits: Ints
@@ -88,7 +93,7 @@ class DesignTable:
     @property
     def uniform(self) -> bool:
         """Whether no layer differs from the chip in any design."""
-        return all(getattr(self, name).shape[1] == 1 for name in LAYER_KNOBS)
+        return all(getattr(self, name).shape[1] == 1 for name in LAYER_KNOB_NAMES)
 
     @classmethod
     def stack(cls, accelerators: Sequence[Accelerator], layers: Sequence[str] = ()) -> DesignTable:
@@ -106,27 +111,22 @@ class DesignTable:
         # Layers that are alike are one object.
         distinct = {id(view): view for row in views for view in row}
         numbers = {
-            key: [column_number(name, getattr(view, name)) for name in LAYER_KNOBS]
+            key: [HARDWARE_KNOBS[name].number(getattr(view, name)) for name in LAYER_KNOB_NAMES]
             for key, view in distinct.items()
         }
         single = np.array([[numbers[id(view)] for view in row] for row in views], dtype=np.int64)
         known: dict[tuple[Library, int, str], int] = {}
         index = [known.setdefault((a.library, a.node_nm, a.cell), len(known)) for a in accelerators]
         columns: dict[str, NDArray[Any]] = {
-            name: np.ascontiguousarray(single[:, :, place]) for place, name in enumerate(LAYER_KNOBS)
+            name: np.ascontiguousarray(single[:, :, place]) for place, name in enumerate(LAYER_KNOB_NAMES)
         }
-        columns |= {
-            name: np.array([getattr(a, name) for a in accelerators], dtype=np.int64)
-            for name in _CHIP_INTEGERS
-        }
+        for name in _CHIP_KNOBS:
+            knob = HARDWARE_KNOBS[name]
+            chips = [knob.number(getattr(a, name)) for a in accelerators]
+            columns[name] = np.array(chips, dtype=_TYPES[knob.kind])
         columns |= {name: np.array([getattr(a.fabric, name) for a in accelerators]) for name in _FABRIC}
         return cls(
             **columns,
-            tiles=np.array([a.tiles or 0 for a in accelerators], dtype=np.int64),
-            area_budget_mm2=np.array([a.area_budget_mm2 or 0.0 for a in accelerators], dtype=float),
-            pipelining=np.array([PIPELINING.index(a.pipelining) for a in accelerators], dtype=np.int64),
-            event_gating=np.array([a.event_gating for a in accelerators], dtype=bool),
-            clock_mhz=np.array([a.clock_mhz for a in accelerators], dtype=float),
             technology=np.array(index, dtype=np.int64),
             technologies=tuple(technology(library, node, cell) for library, node, cell in known),
             libraries=tuple(library.name for library, _, _ in known),
@@ -149,25 +149,24 @@ class DesignTable:
         table = cls.stack([base]).take(np.zeros(count, dtype=np.int64))
         changed: dict[str, Any] = {}
         for name, array in arrays.items():
-            per_layer = name in LAYER_KNOBS
-            if per_layer and array.ndim == 1:
+            knob = HARDWARE_KNOBS.get(name)
+            if knob is None or not (knob.column or name == "node_nm"):
+                raise ValueError(f"{name!r} is no knob that can vary")
+            if knob.per_layer and array.ndim == 1:
                 array = array[:, None]
             values = np.broadcast_to(array, (count, *array.shape[1:]))
-            if name in _CHOICES:
-                choices = _CHOICES[name]
+            if knob.kind == "choice":
                 kinds, which = np.unique(values.astype(str), return_inverse=True)
-                if strange := set(kinds) - set(choices):
-                    raise ValueError(f"{name} must be one of {choices}, not {min(strange)!r}")
-                changed[name] = np.array([choices.index(kind) for kind in kinds])[which].reshape(values.shape)
+                if strange := set(kinds) - set(knob.choices):
+                    raise ValueError(f"{name} must be one of {knob.choices}, not {min(strange)!r}")
+                changed[name] = np.array([knob.number(kind) for kind in kinds])[which].reshape(values.shape)
             elif name == "node_nm":
                 nodes, which = np.unique(values, return_inverse=True)
                 technologies = tuple(technology(base.library, int(node), base.cell) for node in nodes)
                 table = replace(table, technologies=technologies, libraries=(base.library.name,) * len(nodes))
                 changed["technology"] = which.astype(np.int64)
-            elif per_layer or name in _SCALARS:
-                changed[name] = values.astype(getattr(table, name).dtype)
             else:
-                raise ValueError(f"{name!r} is no knob that can vary")
+                changed[name] = values.astype(_TYPES[knob.kind])
             if name == "rows" and not np.isin(values, ROW_SIZES).all():
                 raise ValueError(f"rows must be one of {ROW_SIZES}")
         return replace(table, **changed)
@@ -200,9 +199,6 @@ class DesignTable:
         return np.asarray(tables[self.technology[:, None], kind, bits])
 
 
-_SCALARS = (*_CHIP_INTEGERS, "tiles", "area_budget_mm2", "event_gating", "clock_mhz")
-
-
 class _Columns:
     """A table as the rules read it: knobs of the chip as columns beside those of layers."""
 
@@ -212,8 +208,3 @@ class _Columns:
     def __getattr__(self, name: str) -> Any:
         values = getattr(self._designs, name)
         return values[:, None] if values.ndim == 1 else values
-
-
-def column_number(name: str, value: Any) -> int:
-    """What stands for a value of a knob of layers in a table."""
-    return _CHOICES[name].index(value) if name in _CHOICES else int(value)

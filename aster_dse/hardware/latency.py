@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aster_dse.activity import InferenceActivity
-from aster_dse.hardware.architecture import PIPELINING
 from aster_dse.hardware.dataflow import Dataflow
 from aster_dse.hardware.designs import DesignTable
 from aster_dse.hardware.events import Events
 from aster_dse.hardware.memory import spilled_bits
 from aster_dse.hardware.placement import Placement
 from aster_dse.hardware.readout import ReadOut
+from aster_dse.space.hardware_knobs import PIPELINING
 
 __all__ = ["LayerTimes", "latency_by_layer"]
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from aster_dse.activity import InferenceActivity
 from aster_dse.hardware.area import area_by_component, leakage_mw
 from aster_dse.hardware.dataflow import Dataflow
-from aster_dse.hardware.designs import DesignTable
+from aster_dse.hardware.designs import DesignTable, columns_of
 from aster_dse.hardware.energy import clocked_bits, energy_by_layer
 from aster_dse.hardware.events import count_events
 from aster_dse.hardware.latency import LayerTimes, latency_by_layer
@@ -31,46 +31,15 @@ from aster_dse.hardware.placement import place
 from aster_dse.hardware.ranges import RangeCosts
 from aster_dse.hardware.readout import read_out
 from aster_dse.hardware.units import lane_um2
+from aster_dse.space import CostClass
 
 __all__ = ["Totals", "totals"]
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_STRUCTURE = (
-    "rows",
-    "columns",
-    "cell_bits",
-    "weight_bits",
-    "compute",
-    "arrays_per_subarray",
-    "subarrays_per_tile",
-    "buffer_kib",
-    "tiles",
-    "event_gating",
-    "membrane_bits",
-    "flit_bits",
-    "router_cycles",
-    "digital_lanes",
-    "column_kind",
-    "links_mm2",
-    "technology",
-)
-_CONVERTER = (
-    "rows",
-    "cell_bits",
-    "weight_bits",
-    "compute",
-    "adc_kind",
-    "adc_levels",
-    "clock_mhz",
-    "column_mux",
-    "adc_range",
-    "adc_range_per",
-    "column_kind",
-    "membrane_bits",
-    "technology",
-)
+_STRUCTURE = columns_of(CostClass.STRUCTURE, CostClass.STRUCTURE_AND_CONVERTER)
+_CONVERTER = columns_of(CostClass.CONVERTER, CostClass.STRUCTURE_AND_CONVERTER, CostClass.MULTIPLEXER)
 _WORTH_WHILE = 8
 """Designs to a structure, on average, from which sharing pays."""
 _TABLE = 1 << 20

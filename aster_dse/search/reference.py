@@ -9,9 +9,10 @@ from scipy.stats import qmc  # type: ignore[import-untyped]
 
 from aster_dse.activity.uniform import uniform_activity
 from aster_dse.errors import InputError
+from aster_dse.evaluation.metric_values import metric_values
 from aster_dse.hardware import estimate, resolve
 from aster_dse.network.on_workload import geometry_for
-from aster_dse.space import SearchSpace
+from aster_dse.space import COST_FIGURES, SearchSpace
 
 __all__ = ["reference_point_of"]
 
@@ -62,17 +63,11 @@ def _drawn(space: SearchSpace, seed: int) -> dict[str, float]:
                 refusal = error
                 continue
             (cost,) = estimate(geometry, activity, accelerator)
-            figures = {
-                "energy_uj": cost.energy_uj,
-                "latency_us": cost.latency_us,
-                "area_mm2": cost.area_mm2,
-                "mean_timesteps": float(geometry.timesteps),
-                "edp_uj_us": cost.edp_uj_us,
-                # Nobody should want the least of it; if somebody does, the worst is that all is right.
-                "accuracy": 1.0,
-            }
-            for name, value in figures.items():
-                greatest[name] = max(greatest.get(name, 0.0), value)
+            figures = {name: getattr(cost, name) for name in COST_FIGURES}
+            # An untrained network has no accuracy, and no objective that is minimised depends on it.
+            figures |= {"accuracy": 1.0, "mean_timesteps": float(geometry.timesteps)}
+            for name, value in metric_values(figures).items():
+                greatest[name] = max(greatest.get(name, 0.0), float(value))
     if not greatest and refusal is not None:
         raise refusal
     return {name: value if value > 0.0 else 1.0 for name, value in greatest.items()}

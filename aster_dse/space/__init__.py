@@ -2,7 +2,6 @@
 
 from aster_dse.space.compare import difference, extends
 from aster_dse.space.configuration import (
-    ROW_SIZES,
     TRAINING_VERSION,
     Candidate,
     HardwareConfig,
@@ -12,9 +11,10 @@ from aster_dse.space.configuration import (
     WorkloadConfig,
 )
 from aster_dse.space.constraint import Constraint, parse_constraint
+from aster_dse.space.hardware_knobs import HARDWARE_KNOBS, ROW_SIZES, CostClass, HardwareKnob
 from aster_dse.space.knobs import SearchSettings, TrainingResources
 from aster_dse.space.layer_ranges import LayerRanges
-from aster_dse.space.metrics import METRICS, Metric
+from aster_dse.space.metrics import COST_FIGURES, METRICS, POLICY_FIGURES, Metric
 from aster_dse.space.parameter import Choice, Parameter, Range
 from aster_dse.space.presets import Preset, preset, preset_names
 from aster_dse.space.schema import json_schema
@@ -22,13 +22,18 @@ from aster_dse.space.shipped import load_space, shipped_spaces
 from aster_dse.space.space import SearchSpace, SpaceSize, assign
 
 __all__ = [
+    "COST_FIGURES",
+    "HARDWARE_KNOBS",
     "METRICS",
+    "POLICY_FIGURES",
     "ROW_SIZES",
     "TRAINING_VERSION",
     "Candidate",
     "Choice",
     "Constraint",
+    "CostClass",
     "HardwareConfig",
+    "HardwareKnob",
     "LayerRanges",
     "Metric",
     "NetworkConfig",

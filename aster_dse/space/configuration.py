@@ -12,10 +12,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from aster_dse.space.hardware_knobs import (
+    AdcKind,
+    AdcLevels,
+    CellBits,
+    ColumnMux,
+    Columns,
+    Compute,
+    NodeNm,
+    Pipelining,
+    Rows,
+    WeightBits,
+)
 from aster_dse.space.layers import canonical_layers
 
 __all__ = [
-    "ROW_SIZES",
     "TRAINING_VERSION",
     "Candidate",
     "HardwareConfig",
@@ -28,9 +39,6 @@ __all__ = [
 TRAINING_VERSION = 2
 """Part of every training key; raise it when the same configuration would train to another network, and when a
 default changes: knobs at their default are not part of the key, so that a new knob leaves it as it was."""
-
-ROW_SIZES = (16, 32, 64, 128, 256, 512, 1024)
-"""Array heights (rows) for which an activity trace counts the accesses that event gating leaves."""
 
 
 class _Config(BaseModel):
@@ -174,25 +182,25 @@ class HardwareConfig(_Config):
     """Accelerator by name, or the path of a user's own file."""
     library: str | None = None
     """Component library by name, or the path of a user's own file."""
-    node_nm: Literal[65, 45, 32, 28, 22] | None = None
+    node_nm: NodeNm | None = None
     """Technology node, nm."""
-    rows: Literal[16, 32, 64, 128, 256, 512, 1024] | None = None
+    rows: Rows | None = None
     """Word lines per array."""
-    columns: Annotated[int, Field(ge=8, le=1024, multiple_of=8)] | None = None
+    columns: Columns | None = None
     """Bit lines per array."""
-    cell_bits: Annotated[int, Field(ge=1, le=8)] | None = None
+    cell_bits: CellBits | None = None
     """Bits per memory cell."""
-    weight_bits: Annotated[int, Field(ge=1, le=16)] | None = None
+    weight_bits: WeightBits | None = None
     """Bits per weight; a weight takes weight_bits / cell_bits cells, rounded up."""
     cell: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")] | None = None
     """Memory cell of the arrays, one that the library has, such as rram."""
-    compute: Literal["analog", "digital"] | None = None
+    compute: Compute | None = None
     """Sum the products on bit lines, to be converted, or in adder trees."""
-    adc_kind: Literal["flash", "sar", "murmann", "table", "capacitive"] | None = None
+    adc_kind: AdcKind | None = None
     """Column read-out, one that the library has figures for."""
-    adc_levels: Literal[2, 4, 8, 16, 32, 64, 128, 256, 512, 1024] | None = None
+    adc_levels: AdcLevels | None = None
     """Levels that the read-out tells apart."""
-    column_mux: Annotated[int, Field(ge=1, le=128)] | None = None
+    column_mux: ColumnMux | None = None
     """Columns that share one converter."""
     arrays_per_subarray: Annotated[int, Field(ge=1, le=64)] | None = None
     """Arrays that share a subarray's periphery."""
@@ -202,7 +210,7 @@ class HardwareConfig(_Config):
     """None gives as many as the network's weights need."""
     area_budget_mm2: Annotated[float, Field(gt=0.0, le=1e5)] | None = None
     """Chip area, mm2, up to which copies are made of the layers that take longest; None makes none."""
-    pipelining: Literal["none", "layers", "steps"] | None = None
+    pipelining: Pipelining | None = None
     """Layers one after the other; at once within a time step; or at once over time steps."""
     buffer_kib: Annotated[int, Field(ge=1, le=4096)] | None = None
     """Global buffer of a tile, KiB."""

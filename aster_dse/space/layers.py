@@ -9,9 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from aster_dse.space.hardware_knobs import (
+    AdcKind,
+    AdcLevels,
+    CellBits,
+    ColumnMux,
+    Columns,
+    Compute,
+    Rows,
+    WeightBits,
+)
 
 __all__ = [
     "PATTERNS",
@@ -36,14 +47,14 @@ class LayerKnobs(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    rows: Literal[16, 32, 64, 128, 256, 512, 1024] | None = None
-    columns: Annotated[int, Field(ge=8, le=1024, multiple_of=8)] | None = None
-    cell_bits: Annotated[int, Field(ge=1, le=8)] | None = None
-    weight_bits: Annotated[int, Field(ge=1, le=16)] | None = None
-    adc_kind: Literal["flash", "sar", "murmann", "table", "capacitive"] | None = None
-    adc_levels: Literal[2, 4, 8, 16, 32, 64, 128, 256, 512, 1024] | None = None
-    column_mux: Annotated[int, Field(ge=1, le=128)] | None = None
-    compute: Literal["analog", "digital"] | None = None
+    rows: Rows | None = None
+    columns: Columns | None = None
+    cell_bits: CellBits | None = None
+    weight_bits: WeightBits | None = None
+    adc_kind: AdcKind | None = None
+    adc_levels: AdcLevels | None = None
+    column_mux: ColumnMux | None = None
+    compute: Compute | None = None
 
     def chosen(self) -> dict[str, Any]:
         """The knobs that are set."""

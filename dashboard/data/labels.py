@@ -8,14 +8,6 @@ from aster_dse.space import METRICS
 
 __all__ = ["MetricLabel", "knob_label", "metric_label", "number"]
 
-_WORDS = {
-    "accuracy": "accuracy",
-    "energy_uj": "energy",
-    "latency_us": "latency",
-    "area_mm2": "area",
-    "mean_timesteps": "mean time steps",
-    "edp_uj_us": "energy-delay product",
-}
 _SYMBOLS = {"1": "", "uJ": "µJ", "us": "µs", "mm2": "mm²", "uJ us": "µJ·µs", "pJ": "pJ"}
 
 
@@ -59,9 +51,9 @@ def metric_label(name: str, direction: str | None = None) -> MetricLabel:
         return MetricLabel(name, name.replace("_", " "), "", False, direction or "min", "")
     return MetricLabel(
         name,
-        _WORDS.get(name, name.replace("_", " ")),
+        metric.word,
         _SYMBOLS.get(metric.unit, metric.unit),
-        name == "accuracy",
+        metric.percent,
         direction or metric.direction,
         metric.meaning,
     )
