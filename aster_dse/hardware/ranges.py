@@ -1,9 +1,10 @@
 """What a converter range of its own costs, and what it costs that an offset makes weights positive.
 
-A range that is set per slice is hardware: registers that hold it, a reference that follows the slice through the
-column multiplexer and, unless all steps are powers of two, a multiplier that puts the slices on one scale. A
-reference that is fixed by the array, whatever it holds (``worst``, ``unit``), needs none of this. One column with
-an offset needs the exact number of driven rows. Formulas and sources: docs/numerics.md, "What a good range costs".
+A range that is set per slice is hardware: registers that hold it, a reference that follows the slice through
+the column multiplexer and, unless all steps are powers of two, a multiplier that puts the slices on one scale.
+A reference that is fixed by the array, whatever it holds (``worst``, ``unit``), needs none of this. One column
+with an offset needs the exact number of driven rows. Formulas and sources: docs/numerics.md, "What a good range
+costs".
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def adder_tree_bits(operands: Array, bits: Array) -> Array:
 
 
 def range_costs(designs: DesignTable) -> RangeCosts:
-    """Evaluate each design's ranges and offset; every term is a count of bits times a figure of the library."""
+    """Evaluate each design's ranges and offset: counts of bits times figures of the library."""
     get, rule = designs.gather, designs.adc_range
     analog = designs.compute == 0
     settable = analog & ~np.isin(rule, _FIXED)
@@ -85,9 +86,7 @@ def range_costs(designs: DesignTable) -> RangeCosts:
         subtract_pj=_where(offset, subtract),
         reference_um2=_where(settable, range_bits * get("gate_um2")),
         multiplier_um2=_where(scaled, multiplier * per_converter),
-        registers_um2=_where(
-            settable, np.where(several, designs.slices, 1) * held * get("register_bit_um2")
-        ),
+        registers_um2=_where(settable, np.where(several, designs.slices, 1) * held * get("register_bit_um2")),
         counter_um2=_where(offset, counter_um2),
     )
 

@@ -14,7 +14,7 @@ structure share them. They come from the very functions that give the breakdowns
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -151,7 +151,6 @@ def _coefficients(flow: Dataflow, activity: InferenceActivity, designs: DesignTa
     one, none = np.ones((count, 1)), np.zeros((count, 1))
     designs = replace(designs, column_mux=np.ones_like(designs.column_mux))
     own = read_out(designs)
-    subtract = own.ranges.subtract_pj
     unread = replace(
         own,
         conversion_pj=none,
@@ -160,7 +159,7 @@ def _coefficients(flow: Dataflow, activity: InferenceActivity, designs: DesignTa
         converter_um2=none,
         shift_add_um2=none,
         # Taking off the offset depends on the structure alone.
-        ranges=RangeCosts(**(dict.fromkeys(RangeCosts.__dataclass_fields__, none) | {"subtract_pj": subtract})),
+        ranges=replace(RangeCosts(*(none,) * len(fields(RangeCosts))), subtract_pj=own.ranges.subtract_pj),
         slots=one,
         slot_ns=none,
         period_ns=one,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -138,7 +139,7 @@ def test_a_better_range_never_costs_less(
         return cost(tiny, adc_range=rule, adc_range_per=per, **knobs)
 
     steps = [of("worst", "slice"), of("mse2", "layer"), of("mse2", "slice"), of(rule, "slice")]
-    for less, more in zip(steps, steps[1:], strict=False):
+    for less, more in itertools.pairwise(steps):
         assert less.energy_uj <= more.energy_uj
         assert less.area_mm2 <= more.area_mm2
         assert less.latency_us == more.latency_us
