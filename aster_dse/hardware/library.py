@@ -58,8 +58,8 @@ class Library(Entry):
     """Of 16 bits; None composes it of an adder as wide as a converted value and a shift register."""
     shift_add_area: Quantity
     multiplier_energy: Quantity | None = None
-    """Of a multiplication, whose size is the products of single bits in it; None takes a full adder and a gate
-    for each of them."""
+    """Of a multiplication, whose size is the products of single bits in it; None takes a full adder and a
+    gate for each of them."""
     multiplier_area: Quantity | None = None
     row_count_energy: Quantity | None = None
     """Of counting the driven rows in an access of an array; None composes it of adders and registers."""

@@ -1,10 +1,10 @@
 """What a converter range of its own costs, and what it costs that an offset makes weights positive.
 
-A range that is set per slice is hardware: registers that hold it, a reference that follows the slice through
-the column multiplexer and, unless all steps are powers of two, a multiplier that puts the slices on one scale.
-A reference that is fixed by the array, whatever it holds (``worst``, ``unit``), needs none of this. One column
-with an offset needs the exact number of driven rows. Formulas and sources: docs/numerics.md, "What a good range
-costs".
+A range that is set per slice is hardware: registers that hold it, a reference that follows the slice
+through the column multiplexer and, unless all steps are powers of two, a multiplier that puts the slices on
+one scale. A reference that is fixed by the array, whatever it holds (``worst``, ``unit``), needs none of
+this. One column with an offset needs the exact number of driven rows. Formulas and sources:
+docs/numerics.md, "What a good range costs".
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aster_dse.hardware.designs import DesignTable
-from aster_dse.space import ADC_RANGES
+from aster_dse.hardware.rules import columns_per_slice
+from aster_dse.space.hardware_knobs import ADC_RANGE_PER, ADC_RANGES
 
 __all__ = ["RangeCosts", "adder_tree_bits", "range_costs"]
 
@@ -25,6 +26,7 @@ Mask = NDArray[np.bool_]
 _EXPONENT_BITS = 4
 """Of a step that is a power of two from 1 to 2^15."""
 _FIXED = [ADC_RANGES.index(rule) for rule in ("worst", "unit")]
+_PER_SLICE = ADC_RANGE_PER.index("slice")
 _POWERS_OF_TWO = ADC_RANGES.index("mse2")
 
 
@@ -63,15 +65,16 @@ def range_costs(designs: DesignTable) -> RangeCosts:
     get, rule = designs.gather, designs.adc_range
     analog = designs.compute == 0
     settable = analog & ~np.isin(rule, _FIXED)
-    several = settable & (designs.adc_range_per == 0) & (designs.slices > 1)
+    slices = -(-designs.weight_bits // designs.cell_bits)
+    several = settable & (designs.adc_range_per == _PER_SLICE) & (slices > 1)
     scaled = several & (rule != _POWERS_OF_TWO)
-    shared = several & (designs.column_mux > designs.columns_per_slice)
+    together = columns_per_slice(designs)
+    shared = several & (designs.column_mux > together)
     weight = designs.weight_bits.astype(float)
     column = np.log2(designs.rows) + designs.cell_bits
     range_bits = np.where(rule == _POWERS_OF_TWO, _EXPONENT_BITS, column)
     held = range_bits + np.where(scaled, weight, 0.0)
     # The columns of a pair lie side by side: they share a range, and their difference is scaled.
-    together = designs.columns_per_slice
     code = np.log2(designs.adc_levels) + (together - 1)
     multiply = weight * (code * get("multiplier_bit_pj") + get("register_bit_pj"))
     multiplier = weight * (code * get("multiplier_bit_um2") + get("register_bit_um2"))
@@ -86,7 +89,7 @@ def range_costs(designs: DesignTable) -> RangeCosts:
         subtract_pj=_where(offset, subtract),
         reference_um2=_where(settable, range_bits * get("gate_um2")),
         multiplier_um2=_where(scaled, multiplier * per_converter),
-        registers_um2=_where(settable, np.where(several, designs.slices, 1) * held * get("register_bit_um2")),
+        registers_um2=_where(settable, np.where(several, slices, 1) * held * get("register_bit_um2")),
         counter_um2=_where(offset, counter_um2),
     )
 
