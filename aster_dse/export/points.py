@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from aster_dse.errors import InputError
 from aster_dse.evaluation.interval import wilson_interval
 from aster_dse.pareto import non_dominated_mask
-from aster_dse.space import METRICS, Candidate, assign
+from aster_dse.space import METRICS, Candidate, HardwareConfig, assign
 from aster_dse.store.reading import StudyQueries
 from aster_dse.store.rows import StudyRow
 
@@ -80,7 +80,10 @@ def inner_assignment(candidate: Candidate) -> dict[str, Any]:
 def configuration_dict(candidate: Candidate) -> dict[str, Any]:
     """Every knob by group; of the accelerator those that differ from its base."""
     groups: dict[str, Any] = candidate.model_dump(mode="json")
-    groups["hardware"] = {name: value for name, value in groups["hardware"].items() if value is not None}
+    defaults = {name: info.default for name, info in HardwareConfig.model_fields.items() if name != "base"}
+    groups["hardware"] = {
+        name: value for name, value in groups["hardware"].items() if name == "base" or value != defaults[name]
+    }
     return groups
 
 

@@ -2,51 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
 from aster_dse.errors import InputError
-from aster_dse.hardware.documents import parse, shipped_names, shipped_text, user_text, validate
 from aster_dse.hardware.library import Library, load_library
+from aster_dse.hardware.preset_files import Fabric, Preset, load_preset
+from aster_dse.hardware.rules import RULES
 from aster_dse.space import HARDWARE_KNOBS, HardwareConfig
-from aster_dse.space.hardware_knobs import COMPUTE
+from aster_dse.space.cell_conditions import CELL, CellConditions, canonical_conditions, parse_conditions
 from aster_dse.space.layers import LayerKnobs, layer_matches, layer_names, layers_text, parse_layers
 
 __all__ = [
-    "RULES",
     "Accelerator",
-    "Fabric",
-    "Rule",
     "check_design",
-    "columns_per_weight",
-    "is_digital",
-    "preset_names",
     "resolve",
 ]
 
-_FOLDER = "presets"
 
-
-class Fabric(BaseModel):
-    """What a preset says of the digital side beyond the knobs."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    membrane_bits: Annotated[int, Field(ge=4, le=64)]
-    """Width of LIF state, residual stream and accumulators."""
-    router_cycles: Annotated[int, Field(ge=1, le=64)]
-    """Cycles from the input to the output of a router."""
-    digital_lanes: Annotated[int, Field(ge=8, le=65536)]
-    """Bits per cycle and tile of the attention unit and of the max-pool unit."""
-    columns_per_slice: Annotated[int, Field(ge=1, le=2)]
-    """2 where a positive and a negative column hold a weight's slice, 1 where an offset makes it positive."""
-    links_mm2: Annotated[float, Field(ge=0.0)] = 0.0
-    """Area of the chip's links to others."""
+_CHIPS = 8
+"""Chips that are drawn where the cells have conditions and no number is given."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +41,9 @@ class Accelerator:
     compute: str
     adc_kind: str
     adc_levels: int
+    adc_range: str
+    adc_range_per: str
+    column_kind: str
     column_mux: int
     arrays_per_subarray: int
     subarrays_per_tile: int
@@ -75,6 +54,12 @@ class Accelerator:
     flit_bits: int
     event_gating: bool
     clock_mhz: float
+    arrays: str
+    """``real`` where accuracy is that of the network as the arrays compute it."""
+    conditions: CellConditions
+    """Of the cells in the arrays; ideal where none are asked for."""
+    chips: int
+    """Chips whose cells are drawn."""
     layers: tuple[tuple[str, LayerKnobs], ...] = ()
     """Knobs of single layers by pattern; later ones win."""
     notes: tuple[str, ...] = ()
@@ -86,6 +71,7 @@ class Accelerator:
             "base": self.base,
             "library": self.library.name,
             **{name: getattr(self, name) for name in HARDWARE_KNOBS},
+            "conditions": canonical_conditions(self.conditions.text),
             "layers": layers_text({pattern: knobs.chosen() for pattern, knobs in self.layers}) or None,
         }
 
@@ -106,145 +92,24 @@ class Accelerator:
         return found
 
 
-@dataclass(frozen=True)
-class Rule:
-    """A reason why a design cannot exist. It reads one design or arrays of them alike."""
-
-    knob: str
-    broken: Callable[[Any], Any]
-    explain: Callable[[Any], tuple[str, str]]
-    """Problem and remedy, for one design."""
-
-
-def columns_per_weight(design: Any) -> Any:
-    """One or two columns for each slice of ``cell_bits``; in a digital array a column for each bit."""
-    slices = -(-design.weight_bits // design.cell_bits)
-    digital = is_digital(design)
-    return digital * design.weight_bits + (1 - digital) * _columns_per_slice(design) * slices
-
-
-def is_digital(design: Any) -> Any:
-    """1 where products are summed in adder trees, else 0."""
-    if isinstance(design.compute, str):
-        return COMPUTE.index(design.compute)
-    return design.compute
-
-
-def _columns_per_slice(design: Any) -> Any:
-    return design.fabric.columns_per_slice if isinstance(design, Accelerator) else design.columns_per_slice
-
-
-def _arrays_per_tile(design: Any) -> Any:
-    return design.arrays_per_subarray * design.subarrays_per_tile
-
-
-RULES = (
-    Rule(
-        "column_mux",
-        lambda d: d.column_mux > d.columns,
-        lambda d: (
-            f"{d.column_mux} columns per converter, but the array has {d.columns} columns",
-            f"at most {d.columns}",
-        ),
-    ),
-    Rule(
-        "column_mux",
-        lambda d: d.columns % d.column_mux != 0,
-        lambda d: (
-            f"{d.column_mux} does not divide the array's {d.columns} columns",
-            "one of " + ", ".join(str(m) for m in range(1, min(d.columns, 128) + 1) if d.columns % m == 0),
-        ),
-    ),
-    Rule(
-        "columns",
-        lambda d: columns_per_weight(d) > d.columns,
-        lambda d: (
-            f"{d.columns} columns cannot hold one weight: {d.weight_bits} bits in cells of "
-            f"{1 if is_digital(d) else d.cell_bits}, "
-            + ("as differential pairs, " if _columns_per_slice(d) > 1 and not is_digital(d) else "")
-            + f"take {columns_per_weight(d)}",
-            "raise columns or cell_bits, or lower weight_bits",
-        ),
-    ),
-    Rule(
-        "buffer_kib",
-        lambda d: d.buffer_kib * 8192 < d.rows * _arrays_per_tile(d),
-        lambda d: (
-            f"{d.buffer_kib} KiB cannot hold one row vector of {d.rows} bits for each of the tile's "
-            f"{_arrays_per_tile(d)} arrays",
-            f"at least {-(-d.rows * _arrays_per_tile(d) // 8192)}",
-        ),
-    ),
-    Rule(
-        "buffer_kib",
-        lambda d: d.buffer_kib * 8192 < d.columns * d.cell_bits,
-        lambda d: (
-            f"{d.buffer_kib} KiB cannot hold the cells of one row: {d.columns} of {d.cell_bits} bits",
-            f"at least {-(-d.columns * d.cell_bits // 8192)}",
-        ),
-    ),
-)
-
-
-class _Knobs(HardwareConfig):
-    """The knobs as a preset gives them: without a base of its own."""
-
-    base: str = ""
-
-
-class _Preset(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    knobs: _Knobs
-    fabric: Fabric
-
-
-def preset_names() -> tuple[str, ...]:
-    """Names that ``hardware.base`` can take."""
-    return shipped_names(_FOLDER)
-
-
-def _preset(name_or_path: str) -> _Preset:
-    if name_or_path in preset_names():
-        return _shipped_preset(name_or_path)
-    path = Path(name_or_path)
-    if path.suffix not in (".yaml", ".yml"):
-        raise InputError(
-            "hardware.base",
-            f"{name_or_path!r} is no known preset",
-            f"one of {', '.join(preset_names())}, or the path of a .yaml file",
-        )
-    return _build_preset(user_text(path, "hardware.base"), name_or_path)
-
-
-@lru_cache(maxsize=32)
-def _shipped_preset(name: str) -> _Preset:
-    return _build_preset(shipped_text(_FOLDER, name), f"{name}.yaml")
-
-
-@lru_cache(maxsize=32)
-def _build_preset(text: str, source: str) -> _Preset:
-    preset = validate(_Preset, parse(text, source), source)
-    for knob in ("library", *(name for name, knob in HARDWARE_KNOBS.items() if not knob.optional)):
-        if getattr(preset.knobs, knob) is None:
-            raise InputError(f"{source}: knobs.{knob}", "no value", "a preset gives every knob one")
-    return preset
-
-
 def resolve(config: HardwareConfig) -> Accelerator:
     """The accelerator that a configuration means.
 
     Raises:
         InputError: naming ``hardware.<knob>``, where base or library is unknown or the design cannot exist.
     """
-    preset = _preset(config.base)
-    chosen = preset.knobs.model_dump() | config.model_dump(exclude={"base"}, exclude_none=True)
+    preset = load_preset(config.base)
+    chosen: dict[str, Any] = preset.knobs.model_dump() | config.model_dump(
+        exclude={"base"}, exclude_none=True
+    )
     library = load_library(chosen["library"])
     chosen |= _read_out(config, chosen, library)
     chosen["cell"] = _cell(config, chosen["cell"], library)
     if config.cell_bits is None:
         chosen["cell_bits"] = min(chosen["cell_bits"], library.cells[chosen["cell"]].most_bits)
+    conditions = _conditions(config, library, chosen["cell"])
+    chosen["conditions"] = conditions
+    chosen["chips"] = config.chips or (1 if conditions.ideal else _CHIPS)
     design = Accelerator(
         base=config.base,
         library=library,
@@ -328,10 +193,32 @@ def _cell(config: HardwareConfig, name: str, library: Library) -> str:
     )
 
 
-def _settled(preset: _Preset, config: HardwareConfig, chosen: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(
+def _conditions(config: HardwareConfig, library: Library, cell: str) -> CellConditions:
+    """Of the cells; those that the library has for them where the configuration says so."""
+    if config.conditions is None:
+        return CellConditions()
+    if config.conditions != CELL:
+        return parse_conditions(config.conditions)
+    published = library.cells[cell].conditions
+    if published is None:
+        known = [name for name, entry in library.cells.items() if entry.conditions is not None]
+        raise InputError(
+            "hardware.conditions",
+            f"library {library.name} has no conditions of cell {cell!r}",
+            f"write figures, as in variation=0.1, or take cell {' or '.join(known)}"
+            if known
+            else "write figures, as in variation=0.1",
+        )
+    return parse_conditions(published)
+
+
+def _settled(preset: Preset, config: HardwareConfig, chosen: dict[str, Any]) -> tuple[str, ...]:
+    notes = tuple(
         f"library {chosen['library']} has not the {what} of {preset.name}, {getattr(preset.knobs, name)}: "
         f"{chosen[name]} is taken"
         for name, what in (("adc_kind", "read-out"), ("cell", "cell"), ("cell_bits", "bits per cell"))
         if getattr(config, name) is None and chosen[name] != getattr(preset.knobs, name)
     )
+    if config.arrays == "ideal" and not chosen["conditions"].ideal:
+        notes += ("hardware.conditions change nothing while hardware.arrays is ideal",)
+    return notes

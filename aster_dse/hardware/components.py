@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from aster_dse.space.cell_conditions import parse_conditions
 from aster_dse.space.hardware_knobs import AdcKind
 
 __all__ = [
@@ -89,10 +90,21 @@ class Cell(Entry):
     write_pulse_ns: Positive
     volatile: bool = False
     """Needs power to keep its value, and leaks like a memory."""
+    conditions: str | None = None
+    """Published conditions of such cells, as :func:`~aster_dse.space.parse_conditions` reads them."""
+    conditions_source: Annotated[str, Field(min_length=1)] | None = None
     source: Annotated[str, Field(min_length=1)]
 
     @model_validator(mode="after")
     def _complete(self) -> Cell:
+        if (self.conditions is None) != (self.conditions_source is None):
+            raise ValueError("give both conditions and conditions_source, or neither")
+        if self.conditions is not None:
+            try:
+                parse_conditions(self.conditions)
+            except ValueError as error:
+                problem, remedy = error.args
+                raise ValueError(f"conditions: {problem} ({remedy})") from None
         if (self.on_ohm is None) != (self.off_ohm is None):
             raise ValueError("give both on_ohm and off_ohm, or neither")
         if self.write_pj is None and (self.write_v is None or self.on_ohm is None):

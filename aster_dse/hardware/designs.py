@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aster_dse.hardware.architecture import RULES, Accelerator, Fabric
+from aster_dse.hardware.architecture import Accelerator
 from aster_dse.hardware.converters import SURVEY
 from aster_dse.hardware.library import Library
+from aster_dse.hardware.preset_files import Fabric
+from aster_dse.hardware.rules import RULES, columns_per_weight
 from aster_dse.hardware.technology import Technology, technology
 from aster_dse.space import HARDWARE_KNOBS, ROW_SIZES, CostClass
 from aster_dse.space.hardware_knobs import LAYER_KNOB_NAMES
@@ -27,7 +29,7 @@ _CHIP_KNOBS = tuple(name for name, knob in HARDWARE_KNOBS.items() if knob.column
 _FABRIC = tuple(Fabric.model_fields)
 COLUMN_CLASSES: dict[str, CostClass] = {
     **{name: knob.cost for name, knob in HARDWARE_KNOBS.items() if knob.column},
-    **dict.fromkeys(_FABRIC, CostClass.STRUCTURE_AND_CONVERTER),
+    **dict.fromkeys(_FABRIC, CostClass.STRUCTURE),
     "technology": CostClass.STRUCTURE_AND_CONVERTER,
 }
 """What depends on each column of a table."""
@@ -52,6 +54,12 @@ class DesignTable:
     adc_kind: Ints
     """Index into :data:`~aster_dse.space.hardware_knobs.ADC_KINDS`."""
     adc_levels: Ints
+    adc_range: Ints
+    """Index into :data:`~aster_dse.space.hardware_knobs.ADC_RANGES`."""
+    adc_range_per: Ints
+    """Index into :data:`~aster_dse.space.hardware_knobs.ADC_RANGE_PER`."""
+    column_kind: Ints
+    """Index into :data:`~aster_dse.space.hardware_knobs.COLUMN_KINDS`."""
     column_mux: Ints
     arrays_per_subarray: Ints
     subarrays_per_tile: Ints
@@ -65,10 +73,11 @@ class DesignTable:
     """Index into :data:`~aster_dse.space.hardware_knobs.PIPELINING`."""
     event_gating: NDArray[np.bool_]
     clock_mhz: Array
+    arrays: Ints
+    """Index into :data:`~aster_dse.space.hardware_knobs.ARRAYS`."""
     membrane_bits: Ints
     router_cycles: Ints
     digital_lanes: Ints
-    columns_per_slice: Ints
     links_mm2: Array
     technology: Ints
     """Index into ``technologies``."""
@@ -82,8 +91,7 @@ class DesignTable:
     @cached_property
     def columns_per_weight(self) -> Ints:
         """``[K, 1]`` or ``[K, layers]``."""
-        slices = -(-self.weight_bits // self.cell_bits) * self.columns_per_slice[:, None]
-        return np.where(self.compute == 1, self.weight_bits, slices)
+        return np.asarray(columns_per_weight(self))
 
     @property
     def row_size_index(self) -> Ints:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aster_dse.evaluation import METRICS, Evaluation
 from aster_dse.search.scheduler import PastLook, PastTrial
 from aster_dse.space import Choice, Parameter, Range, SearchSpace
+from aster_dse.space.knobs import knobs
 
 if TYPE_CHECKING:
     from aster_dse.search.journal import Journal
@@ -53,7 +54,16 @@ def past_looks(journal: Journal, study_id: int) -> list[PastLook]:
 
 
 def _assignment(row: TrialRow, space: SearchSpace) -> dict[str, Any]:
-    return {p.path: row.assignment.get(p.path, row.candidate[p.group][p.name]) for p in space.parameters}
+    """Its knobs as they were searched, else as they were fixed, else (a knob that came later) by default."""
+    before = {
+        f"{group}.{name}": value
+        for group, entries in row.candidate.items()
+        for name, value in entries.items()
+    }
+    return {
+        p.path: row.assignment.get(p.path, before.get(p.path, knobs()[p.path].default))
+        for p in space.parameters
+    }
 
 
 def _evaluations(

@@ -1,5 +1,6 @@
 """Search space: what is searched, and one point of it."""
 
+from aster_dse.space.cell_conditions import CellConditions, parse_conditions
 from aster_dse.space.compare import difference, extends
 from aster_dse.space.configuration import (
     TRAINING_VERSION,
@@ -29,6 +30,7 @@ __all__ = [
     "ROW_SIZES",
     "TRAINING_VERSION",
     "Candidate",
+    "CellConditions",
     "Choice",
     "Constraint",
     "CostClass",
@@ -52,6 +54,7 @@ __all__ = [
     "extends",
     "json_schema",
     "load_space",
+    "parse_conditions",
     "parse_constraint",
     "preset",
     "preset_names",

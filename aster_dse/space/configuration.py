@@ -12,10 +12,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from aster_dse.space.cell_conditions import canonical_conditions
 from aster_dse.space.hardware_knobs import (
     AdcKind,
     AdcLevels,
+    AdcRange,
+    AdcRangePer,
+    Arrays,
     CellBits,
+    Chips,
+    ColumnKind,
     ColumnMux,
     Columns,
     Compute,
@@ -200,6 +206,13 @@ class HardwareConfig(_Config):
     """Column read-out, one that the library has figures for."""
     adc_levels: AdcLevels | None = None
     """Levels that the read-out tells apart."""
+    adc_range: AdcRange | None = None
+    """What these levels span: all sums there can be, the largest seen or a percentile of them, a cell level a
+    step, or what gives the least squared error (`mse2`: with steps that are powers of two)."""
+    adc_range_per: AdcRangePer | None = None
+    """A range for each slice of the weights of a layer, or one for all of them."""
+    column_kind: ColumnKind | None = None
+    """Signed weights in a positive and a negative column for each slice, or in one column with an offset."""
     column_mux: ColumnMux | None = None
     """Columns that share one converter."""
     arrays_per_subarray: Annotated[int, Field(ge=1, le=64)] | None = None
@@ -220,6 +233,15 @@ class HardwareConfig(_Config):
     """Rows without a spike are not driven, windows without one not read."""
     clock_mhz: Annotated[float, Field(gt=0.0, le=5000.0)] | None = None
     """Clock, MHz."""
+    arrays: Arrays = "ideal"
+    """Judge a configuration by the accuracy of the plain network, or of the network as its arrays compute it.
+    A study has one value."""
+    conditions: Annotated[str, Field(max_length=1000), AfterValidator(canonical_conditions)] | None = None
+    """Conditions of the cells in real arrays, as in `on_off=150 variation=0.1 read_noise=0.25`, or a mapping;
+    `cell` takes those that the library has for the cell. A study has one value."""
+    chips: Chips | None = None
+    """Chips whose cells are drawn to judge a configuration; None takes 8 under conditions, else 1. A study
+    has one value."""
     layers: Annotated[str, Field(max_length=20_000), AfterValidator(canonical_layers)] | None = None
     """Knobs of single layers, as in `stem.*: adc_levels=64; block.*.fc1: compute=digital`."""
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from aster_dse.space.document import Place, kind_of, nearest_name, show
-from aster_dse.space.knobs import LAYERS, knobs
+from aster_dse.space.knobs import CONDITIONS, FIXED_ONLY, LAYERS, knobs
 from aster_dse.space.layer_entries import is_searched, read_layer_ranges
 from aster_dse.space.parameter import Parameter
-from aster_dse.space.ranges import read_parameter
+from aster_dse.space.ranges import is_range, read_parameter
 
 __all__ = ["in_dependency_order", "read_group"]
 
@@ -35,7 +35,13 @@ def read_group(group: str, entries: object, place: Place) -> tuple[dict[str, Any
         knob = known[name]
         if knob.path == LAYERS and is_searched(entry):
             searched[knob.path] = read_layer_ranges(entry, place.at(name))
-        elif isinstance(entry, Mapping) and (knob.path != LAYERS or "choices" in entry):
+        elif is_range(entry) and knob.path in FIXED_ONLY:
+            raise place.at(name).error(
+                "cannot be searched: it says how the study judges its configurations", "give it one value"
+            )
+        elif isinstance(entry, Mapping) and (
+            knob.path not in (LAYERS, CONDITIONS) or (knob.path == LAYERS and "choices" in entry)
+        ):
             searched[knob.path] = read_parameter(knob, entry, place.at(name))
         else:
             fixed[knob.path] = knob.check(entry, place.at(name))

@@ -15,6 +15,10 @@ from pydantic import Field
 
 __all__ = [
     "ADC_KINDS",
+    "ADC_RANGES",
+    "ADC_RANGE_PER",
+    "ARRAYS",
+    "COLUMN_KINDS",
     "COMPUTE",
     "HARDWARE_KNOBS",
     "LAYER_KNOB_NAMES",
@@ -22,7 +26,12 @@ __all__ = [
     "ROW_SIZES",
     "AdcKind",
     "AdcLevels",
+    "AdcRange",
+    "AdcRangePer",
+    "Arrays",
     "CellBits",
+    "Chips",
+    "ColumnKind",
     "ColumnMux",
     "Columns",
     "Compute",
@@ -42,14 +51,23 @@ WeightBits = Annotated[int, Field(ge=1, le=16)]
 Compute = Literal["analog", "digital"]
 AdcKind = Literal["flash", "sar", "murmann", "table", "capacitive"]
 AdcLevels = Literal[2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
+AdcRange = Literal["worst", "max", "p99.9", "p99", "unit", "mse", "mse2"]
+AdcRangePer = Literal["slice", "layer"]
+ColumnKind = Literal["pair", "offset"]
 ColumnMux = Annotated[int, Field(ge=1, le=128)]
 Pipelining = Literal["none", "layers", "steps"]
+Arrays = Literal["ideal", "real"]
+Chips = Annotated[int, Field(ge=1, le=64)]
 
 ROW_SIZES: tuple[int, ...] = get_args(Rows)
 """Array heights (rows) for which an activity trace counts the accesses that event gating leaves."""
 COMPUTE: tuple[str, ...] = get_args(Compute)
 ADC_KINDS: tuple[str, ...] = get_args(AdcKind)
+ADC_RANGES: tuple[str, ...] = get_args(AdcRange)
+ADC_RANGE_PER: tuple[str, ...] = get_args(AdcRangePer)
+COLUMN_KINDS: tuple[str, ...] = get_args(ColumnKind)
 PIPELINING: tuple[str, ...] = get_args(Pipelining)
+ARRAYS: tuple[str, ...] = get_args(Arrays)
 
 
 class CostClass(Enum):
@@ -86,7 +104,14 @@ class HardwareKnob:
     column: bool = True
     """Whether it is a column of its own; node and cell share the column ``technology``."""
     numerics: bool = False
-    """Changes what the arrays compute, so accuracy may depend on it."""
+    """Changes what real arrays compute, so that accuracy may depend on it. (Cell and node do so only by the
+    conditions that the library has for a cell, which ``conditions`` then stands for.)"""
+    fixed_only: bool = False
+    """Says how a study judges its configurations, so a space gives it one value."""
+    later: bool = False
+    """Came after the first studies: a space's hash leaves it out where it is at its default."""
+    preset_default: str | None = None
+    """What a preset that says nothing of it means; None where it must say something."""
 
     def number(self, value: Any) -> Any:
         """What stands for a value in a table of designs."""
@@ -109,6 +134,30 @@ HARDWARE_KNOBS: dict[str, HardwareKnob] = {
         HardwareKnob("compute", _SC, "choice", choices=COMPUTE, per_layer=True, numerics=True),
         HardwareKnob("adc_kind", _C, "choice", choices=ADC_KINDS, per_layer=True),
         HardwareKnob("adc_levels", _C, per_layer=True, numerics=True),
+        # Ranges have no cost yet: a reference that follows the slices, a multiplier in the shift-and-add.
+        HardwareKnob(
+            "adc_range",
+            CostClass.NONE,
+            "choice",
+            choices=ADC_RANGES,
+            per_layer=True,
+            numerics=True,
+            later=True,
+            preset_default="mse",
+        ),
+        HardwareKnob(
+            "adc_range_per",
+            CostClass.NONE,
+            "choice",
+            choices=ADC_RANGE_PER,
+            per_layer=True,
+            numerics=True,
+            later=True,
+            preset_default="slice",
+        ),
+        HardwareKnob(
+            "column_kind", _SC, "choice", choices=COLUMN_KINDS, per_layer=True, numerics=True, later=True
+        ),
         HardwareKnob("column_mux", CostClass.MULTIPLEXER, per_layer=True),
         HardwareKnob("arrays_per_subarray", _S),
         HardwareKnob("subarrays_per_tile", _S),
@@ -119,6 +168,35 @@ HARDWARE_KNOBS: dict[str, HardwareKnob] = {
         HardwareKnob("flit_bits", _S, unit="bit"),
         HardwareKnob("event_gating", _S, "boolean", numerics=True),
         HardwareKnob("clock_mhz", _C, "number", unit="MHz"),
+        HardwareKnob(
+            "arrays",
+            CostClass.NONE,
+            "choice",
+            choices=ARRAYS,
+            numerics=True,
+            fixed_only=True,
+            later=True,
+            preset_default="ideal",
+        ),
+        HardwareKnob(
+            "conditions",
+            CostClass.NONE,
+            "choice",
+            column=False,
+            optional=True,
+            numerics=True,
+            fixed_only=True,
+            later=True,
+        ),
+        HardwareKnob(
+            "chips",
+            CostClass.NONE,
+            column=False,
+            optional=True,
+            numerics=True,
+            fixed_only=True,
+            later=True,
+        ),
     )
 }
 """All but those that name files (``base``, ``library``) and the text of ``layers``, by name, in the order of

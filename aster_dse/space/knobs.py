@@ -13,11 +13,15 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from aster_dse.space.cell_conditions import conditions_text
 from aster_dse.space.configuration import Candidate
 from aster_dse.space.document import Place, kind_of, nearest_name, show
+from aster_dse.space.hardware_knobs import HARDWARE_KNOBS
 from aster_dse.space.layers import layers_text
 
 __all__ = [
+    "CONDITIONS",
+    "FIXED_ONLY",
     "GROUPS",
     "LAYERS",
     "TRAINED_GROUPS",
@@ -30,10 +34,15 @@ __all__ = [
 
 LAYERS = "hardware.layers"
 """The knob whose value a file may also write as a mapping of layers to their knobs."""
+CONDITIONS = "hardware.conditions"
+"""The knob whose value a file may also write as a mapping of figures."""
+FIXED_ONLY = frozenset(f"hardware.{name}" for name, knob in HARDWARE_KNOBS.items() if knob.fixed_only)
+"""Knobs that say how a study judges its configurations: a space fixes them."""
 GROUPS: tuple[str, ...] = tuple(Candidate.model_fields)
 TRAINED_GROUPS = frozenset({"workload", "network", "training"})
 """A change of a knob in these groups needs a training; the other groups are answered from the trace."""
 
+_MAPPINGS = {LAYERS: layers_text, CONDITIONS: conditions_text}
 _KINDS = {"integer": "an integer", "number": "a number", "string": "text", "boolean": "true or false"}
 
 
@@ -134,13 +143,16 @@ class Knob:
         Raises:
             InputError: the knob does not take it; nothing is converted except an integer to a decimal number.
         """
-        if isinstance(value, Mapping) and self.path == LAYERS:
+        if isinstance(value, Mapping) and self.path in _MAPPINGS:
             try:
-                return layers_text(value)
+                return _MAPPINGS[self.path](value)
             except ValueError as error:
                 raise place.error(*error.args) from None
         if isinstance(value, list | tuple):
-            raise place.error(f"a list, {show(value)}, is not a value", f"write {{choices: {show(value)}}}")
+            raise place.error(
+                f"a list, {show(value)}, is not a value",
+                "give it one value" if self.path in FIXED_ONLY else f"write {{choices: {show(value)}}}",
+            )
         if value is None and not self.optional:
             raise place.error(
                 "empty", f"write {_KINDS[self.kind]}" + ("" if self.required else " or leave it out")

@@ -16,7 +16,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from aster_dse.space.hardware_knobs import (
     AdcKind,
     AdcLevels,
+    AdcRange,
+    AdcRangePer,
     CellBits,
+    ColumnKind,
     ColumnMux,
     Columns,
     Compute,
@@ -53,6 +56,9 @@ class LayerKnobs(BaseModel):
     weight_bits: WeightBits | None = None
     adc_kind: AdcKind | None = None
     adc_levels: AdcLevels | None = None
+    adc_range: AdcRange | None = None
+    adc_range_per: AdcRangePer | None = None
+    column_kind: ColumnKind | None = None
     column_mux: ColumnMux | None = None
     compute: Compute | None = None
 

@@ -10,10 +10,15 @@ from aster_dse.space.document import Place, kind_of, nearest_name, show
 from aster_dse.space.knobs import GROUPS, TRAINED_GROUPS, Knob
 from aster_dse.space.parameter import SCALES, Choice, Range
 
-__all__ = ["read_parameter"]
+__all__ = ["is_range", "read_parameter"]
 
 _RANGE_KEYS = ("low", "high", "step", "log", "scale", "when")
 _CHOICE_KEYS = ("choices", "when")
+
+
+def is_range(entry: object) -> bool:
+    """Whether an entry of a space file is written like a range or a list of choices."""
+    return isinstance(entry, Mapping) and not {*_RANGE_KEYS, *_CHOICE_KEYS}.isdisjoint(entry)
 
 
 def read_parameter(knob: Knob, entry: Mapping[str, Any], place: Place) -> Choice | Range:

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
-from aster_dse.space.knobs import GROUPS, LAYERS, Knob, SearchSettings, TrainingResources, knobs, model_knobs
+from aster_dse.space.cell_conditions import CellConditions
+from aster_dse.space.knobs import (
+    CONDITIONS,
+    FIXED_ONLY,
+    GROUPS,
+    LAYERS,
+    Knob,
+    SearchSettings,
+    TrainingResources,
+    knobs,
+    model_knobs,
+)
 from aster_dse.space.layers import LayerKnobs
 from aster_dse.space.metrics import METRICS
 from aster_dse.space.parameter import SCALES
@@ -81,7 +92,11 @@ def _value(knob: Knob) -> dict[str, Any]:
 def _entry(knob: Knob) -> dict[str, Any]:
     """A value, a list to choose from, or (for numbers) a range."""
     when = {} if knob.required else {"when": {"type": "string"}}
-    forms: list[dict[str, Any]] = [_value(knob), *_ranges(knob, when)]
+    forms: list[dict[str, Any]] = [_value(knob)]
+    if knob.path not in FIXED_ONLY:
+        forms += _ranges(knob, when)
+    if knob.path == CONDITIONS:
+        forms.append(TypeAdapter(CellConditions).json_schema() | {"minProperties": 1})
     if knob.path == LAYERS:
         single = {
             name: {"anyOf": [_value(inside), *_ranges(inside, {})]}

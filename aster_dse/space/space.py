@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +14,7 @@ from aster_dse.space.constraint import Constraint
 from aster_dse.space.document import Place, kind_of, nearest_name, parse_yaml, show
 from aster_dse.space.entries import READERS
 from aster_dse.space.groups import in_dependency_order, read_group
+from aster_dse.space.hashing import content_hash
 from aster_dse.space.knobs import GROUPS, LAYERS, SearchSettings, knobs
 from aster_dse.space.layer_ranges import LayerRanges
 from aster_dse.space.layers import layer_names
@@ -199,17 +198,10 @@ class SearchSpace:
         """Address of what is searched: 16 hexadecimal digits of a SHA-256.
 
         Groups, objectives and constraints count, however they are ordered and whether a default is written
-        out or not. Name, description and search settings do not: they may change while a study goes on.
+        out or not. Knobs that came later count only where they differ from their default. Name,
+        description and search settings do not count: they may change while a study goes on.
         """
-        content = self.as_dict()
-        for key in ("name", "description", "search"):
-            del content[key]
-        content["constraints"].sort()
-        for group in GROUPS:
-            for entry in content[group].values():
-                _sort_choices(entry)
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return content_hash(self.as_dict())
 
     def override(self, *settings: str) -> SearchSpace:
         """The space after ``path=value`` settings, the values in YAML.
@@ -266,15 +258,6 @@ def _layers_of_the_chip(
                 )
     depths = [fixed[_DEPTH], *((searched[_DEPTH].values() or ()) if _DEPTH in searched else ())]
     return ranges.on(layer_names(range(max(depths[1:] or depths))))
-
-
-def _sort_choices(entry: object) -> None:
-    if isinstance(entry, dict):
-        for key, value in entry.items():
-            if key == "choices":
-                value.sort(key=json.dumps)
-            else:
-                _sort_choices(value)
 
 
 def assign(candidate: Candidate, values: Mapping[str, Any]) -> Candidate:

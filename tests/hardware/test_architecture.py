@@ -11,14 +11,21 @@ import pytest
 
 from aster_dse.errors import InputError
 from aster_dse.hardware import DesignTable, preset_names, resolve
-from aster_dse.space import HardwareConfig
+from aster_dse.hardware.components import Cell
+from aster_dse.hardware.library import load_library
+from aster_dse.space import CellConditions, HardwareConfig
 
 
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_resolves_with_every_knob_set(name: str) -> None:
     knobs = resolve(HardwareConfig(base=name)).knobs()
     assert set(knobs) == set(HardwareConfig.model_fields)
-    assert {knob for knob, value in knobs.items() if value is None} <= {"tiles", "area_budget_mm2", "layers"}
+    assert {knob for knob, value in knobs.items() if value is None} <= {
+        "tiles",
+        "area_budget_mm2",
+        "layers",
+        "conditions",
+    }
 
 
 def test_a_configuration_changes_only_what_it_names() -> None:
@@ -152,3 +159,81 @@ def test_later_settings_of_a_layer_win() -> None:
     assert [view.rows for view in stem] == [64, 64, 32, 64]
     assert stem[2].adc_levels == 8
     assert design.of_layers(["head"])[0].rows == 128
+
+
+def test_an_older_file_says_columns_per_slice_and_means_the_kind_of_column(tmp_path: Path) -> None:
+    shipped = (
+        resources.files("aster_dse.hardware").joinpath("presets", "aster-rram-32nm.yaml").read_text("utf-8")
+    )
+    lines = [
+        line for line in shipped.splitlines() if not line.strip().startswith(("adc_range", "column_kind"))
+    ]
+    own = tmp_path / "old.yaml"
+    for columns, kind in ((1, "offset"), (2, "pair")):
+        own.write_text("\n".join([*lines, f"  columns_per_slice: {columns}", ""]))
+        design = resolve(HardwareConfig(base=str(own)))
+        assert (design.column_kind, design.adc_range, design.adc_range_per) == (kind, "mse", "slice")
+    for text, problem in (
+        (
+            "\n".join([*lines, "  columns_per_slice: 3", ""]),
+            r"fabric\.columns_per_slice: 3 is neither 1 nor 2",
+        ),
+        (shipped + "  columns_per_slice: 1\n", r"fabric\.columns_per_slice: knobs\.column_kind says it too"),
+        ("\n".join([*lines, ""]), r"knobs\.column_kind: no value"),
+        (shipped.replace("  rows: 128", "  rows: 128\n  arrays: real"), r"knobs\.arrays: .*leave it out"),
+    ):
+        own.write_text(text)
+        with pytest.raises(InputError, match=rf"old\.yaml: {problem}"):
+            resolve(HardwareConfig(base=str(own)))
+
+
+def test_conditions_and_chips_are_resolved() -> None:
+    plain = resolve(HardwareConfig())
+    assert (plain.arrays, plain.conditions.ideal, plain.chips) == ("ideal", True, 1)
+    assert (plain.knobs()["conditions"], plain.knobs()["chips"]) == (None, 1)
+    noisy = resolve(HardwareConfig(arrays="real", conditions="variation=0.1"))
+    assert (noisy.conditions.variation, noisy.chips, noisy.notes) == (0.1, 8, ())
+    assert noisy.knobs()["conditions"] == "variation=0.1"
+    assert resolve(HardwareConfig(arrays="real", conditions="variation=0.1", chips=3)).chips == 3
+    assert "change nothing" in resolve(HardwareConfig(conditions="variation=0.1")).notes[0]
+
+
+def test_conditions_of_the_cell_are_those_of_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = load_library("aster-mixed")
+    cells = dict.fromkeys(library.cells)
+    for name, cell in library.cells.items():
+        cells[name] = cell.model_copy(update={"conditions": None, "conditions_source": None})
+    rram = cells["rram"].model_copy(
+        update={"conditions": "on_off=150 variation=0.05", "conditions_source": "x"}
+    )
+    known = library.model_copy(update={"cells": {**cells, "rram": rram}})
+    monkeypatch.setattr("aster_dse.hardware.architecture.load_library", lambda _: known)
+    design = resolve(HardwareConfig(conditions="cell"))
+    assert design.conditions == CellConditions(on_off=150.0, variation=0.05)
+    assert design.chips == 8
+    with pytest.raises(
+        InputError, match=r"hardware\.conditions: library aster-mixed has no conditions .*take cell rram"
+    ):
+        resolve(HardwareConfig(cell="pcm", conditions="cell"))
+
+
+def test_conditions_of_a_cell_need_a_source_and_must_be_some() -> None:
+    content = load_library("aster-mixed").cells["rram"].model_dump()
+    content |= {"conditions": "variation=0.1", "conditions_source": None}
+    with pytest.raises(ValueError, match="both conditions and conditions_source"):
+        Cell.model_validate(content)
+    with pytest.raises(ValueError, match="conditions: 'x' sets nothing"):
+        Cell.model_validate({**content, "conditions": "x", "conditions_source": "a paper"})
+
+
+def test_real_arrays_need_two_bits_for_a_weight() -> None:
+    assert resolve(HardwareConfig(weight_bits=1)).weight_bits == 1
+    with pytest.raises(InputError, match=r"hardware\.weight_bits: arrays: real .*at least 2"):
+        resolve(HardwareConfig(weight_bits=1, arrays="real"))
+    base = resolve(HardwareConfig(arrays="real"))
+    assert list(DesignTable.vary(base, {"weight_bits": [1, 2]}).possible()) == [False, True]
+
+
+def test_an_offset_column_halves_the_columns_of_a_weight() -> None:
+    pair, offset = (DesignTable.stack([resolve(HardwareConfig(column_kind=k))]) for k in ("pair", "offset"))
+    assert pair.columns_per_weight == 2 * offset.columns_per_weight

@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aster_dse.activity.uniform import uniform_activity
-from aster_dse.hardware import DesignTable, estimate_many, resolve
-from aster_dse.hardware.architecture import Fabric
+from aster_dse.hardware import DesignTable, Fabric, estimate_many, resolve
 from aster_dse.hardware.cost import _CHUNK
 from aster_dse.hardware.designs import COLUMN_CLASSES
 from aster_dse.hardware.totals import _alike
@@ -44,13 +43,16 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "arrays_per_subarray": (1, 2, 4),
     "subarrays_per_tile": (1, 4, 6),
     "flit_bits": (32, 256),
+    "adc_range": ("mse", "worst"),
+    "adc_range_per": ("slice", "layer"),
+    "column_kind": ("pair", "offset"),
+    "arrays": ("ideal", "real"),
 }
 """Of every knob that can vary."""
 FABRIC = {
     "membrane_bits": (8, 16),
     "router_cycles": (1, 4),
     "digital_lanes": (64, 256),
-    "columns_per_slice": (1, 2),
     "links_mm2": (0.0, 0.5),
 }
 """Of what presets alone can set."""
