@@ -43,9 +43,6 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "arrays_per_subarray": (1, 2, 4),
     "subarrays_per_tile": (1, 4, 6),
     "flit_bits": (32, 256),
-    "adc_range": ("mse", "worst"),
-    "adc_range_per": ("slice", "layer"),
-    "column_kind": ("pair", "offset"),
     "arrays": ("ideal", "real"),
 }
 """Of every knob that can vary."""
