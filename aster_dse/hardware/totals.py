@@ -121,16 +121,16 @@ def totals(flow: Dataflow, activity: InferenceActivity, designs: DesignTable, *,
     latency = of("reads") * read_ns + of("cycles") * period + of("waiting_ns")
     ranges = converter.ranges
     each = converter.converter_um2 + converter.shift_add_um2 + ranges.reference_um2 + ranges.multiplier_um2
-    per_array = (columns // mux) * (read(each) + of("lane_um2")) + read(
-        ranges.registers_um2 + ranges.counter_um2
-    )
+    conversion = converter.conversion_pj + converter.shift_add_pj + ranges.switching_pj + ranges.multiply_pj
+    per_array = (columns // mux) * (read(each) + of("lane_um2"))
+    per_array += read(ranges.registers_um2 + ranges.counter_um2)
+    counting = of("row_counts") * read(ranges.count_pj) if ranges.count_pj.any() else 0.0
     converters_um2 = of("analog_arrays") * per_array
     leakage = of("base_mw") + converters_um2 * of("logic_mw_per_um2")
     return Totals(
         energy_pj=of("base_pj")
-        + of("conversions") * read(converter.conversion_pj + converter.shift_add_pj)
-        + of("conversions") * read(ranges.switching_pj + ranges.multiply_pj)
-        + of("row_counts") * read(ranges.count_pj)
+        + of("conversions") * read(conversion)
+        + counting
         + of("conducting_cells") * read(converter.cell_pj)
         + of("clock_pj_per_read") * (read_ns / period)
         + of("clock_pj")

@@ -35,7 +35,7 @@ def array_um2(designs: DesignTable, converter: ReadOut) -> dict[str, Array]:
         "shift_add": lanes * converter.shift_add_um2,
         "adc_ranges": lanes * ranges.reference_um2 + ranges.registers_um2,
         "step_multipliers": lanes * ranges.multiplier_um2,
-        "row_counters": np.broadcast_to(ranges.counter_um2, cells.shape),
+        "row_counters": ranges.counter_um2,
         "digital_arrays": np.where(digital, digital_cells + outputs * trees, 0.0),
         "accumulators": bits * (lanes * adder + outputs * register),
         "input_registers": np.broadcast_to(2 * designs.rows * register, cells.shape),  # FIFO and mask

@@ -117,6 +117,22 @@ def test_an_offset_needs_the_number_of_driven_rows(small: NetworkGeometry) -> No
         assert digital.energy_pj_by_component[name] == digital.area_um2_by_component[name] == 0.0
 
 
+def test_layers_may_differ_in_their_ranges(small: NetworkGeometry) -> None:
+    """What is set for single layers costs there what it costs where all layers have it."""
+    knobs = {"adc_range": "mse", "adc_range_per": "slice"}
+    chip = cost(small, **knobs)
+    mixed = cost(
+        small, **knobs, layers="stem.*: adc_range=worst column_kind=offset; head: adc_range_per=layer"
+    )
+    for name in ("adc_ranges", "step_multipliers"):
+        found, whole = mixed.energy_pj[name], chip.energy_pj[name]
+        assert found == {layer: pytest.approx(pj) for layer, pj in whole.items() if layer.startswith("block")}
+        assert set(whole) - set(found) == {*(f"stem.{stage}" for stage in (0, 1, 2, 3, "position")), "head"}
+        assert 0.0 < mixed.area_um2_by_component[name] < chip.area_um2_by_component[name]
+    assert {layer.partition(".")[0] for layer in mixed.energy_pj["row_counters"]} == {"stem"}
+    assert mixed.area_um2_by_component["row_counters"] > 0.0
+
+
 def test_libraries_of_published_arrays_count_rows_as_these_do() -> None:
     """ISAAC converts a column of cells that are all on; ZigZag's model has no offset to take off."""
     assert peak(resolve(HardwareConfig(base="isaac-32nm"))).access_pj["row_counters"] == 1.67
