@@ -42,7 +42,8 @@ def evaluate(
         outcome = applied[point.policy]
         figures = {name: getattr(cost, name) for name in COST_FIGURES}
         figures |= {name: getattr(outcome, name) for name in POLICY_FIGURES}
-        metrics = {name: float(value) for name, value in metric_values(figures).items()}
+        found = metric_values(figures, constraints=constraints)
+        metrics = {name: float(value) for name, value in found.items()}
         evaluations.append(
             Evaluation(
                 assignment=dict(assignment),

@@ -17,7 +17,7 @@ from aster_dse.hardware.designs import DesignTable
 from aster_dse.network.geometry import NetworkGeometry
 from aster_dse.pareto import non_dominated_mask
 from aster_dse.policy.batch import PolicyBatch
-from aster_dse.space import COST_FIGURES, POLICY_FIGURES, Constraint, parse_constraint
+from aster_dse.space import COST_FIGURES, POLICY_FIGURES, parse_constraint
 
 __all__ = ["Pair", "PairScores"]
 
@@ -26,7 +26,6 @@ Array = NDArray[np.float64]
 _LEAST_INFEASIBLE = 8
 _AT_ONCE = 4_096
 """Pairs whose front is found at once, before that of all."""
-_TINY = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,11 +104,11 @@ class PairScores:
                 values[(index, slice(None)) if by_policy else (slice(None), index)] = getattr(found, name)
         self.scored += math.prod(shape)
         policy = {name: getattr(batch, name)[:, None] for name in POLICY_FIGURES}
-        metrics = metric_values({**cost, **policy}, self._metrics)
+        metrics = metric_values({**cost, **policy}, self._metrics, constraints=self._constraints)
         objectives = np.stack([metrics[name] for name in self._objectives], axis=-1)
         violation = np.zeros(shape)
         for bound in self._constraints:
-            violation += _violations(bound, metrics[bound.metric])
+            violation += bound.violations(metrics[bound.metric])
         self._blocks.append(_Block(policies, np.array(designs), objectives * self._signs, violation))
 
     def best(self) -> list[Pair]:
@@ -143,9 +142,3 @@ class PairScores:
             places = np.unravel_index(order, block.violation.shape)
             found += [block.pair(int(p), int(a)) for p, a in zip(*places, strict=True)]
         return sorted(found, key=lambda pair: pair.violation)[:_LEAST_INFEASIBLE]
-
-
-def _violations(bound: Constraint, values: Array) -> Array:
-    """:meth:`Constraint.violation` of each value."""
-    excess = values - bound.bound if bound.operator == "<=" else bound.bound - values
-    return np.asarray(np.maximum(excess, 0.0) / max(abs(bound.bound), _TINY))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from aster_dse.space import Candidate, Parameter, parse_constraint
+from aster_dse.space import METRICS, Candidate, Parameter, parse_constraint
 
 __all__ = ["InnerQuestion", "settled"]
 
@@ -31,7 +31,11 @@ class InnerQuestion:
     def while_training(self) -> InnerQuestion:
         """The question to a network that is still being trained: it may be less accurate than a bound asks
         for, since it is so only for now, and fewer pairs do."""
-        lasting = [text for text in self.constraints if parse_constraint(text).metric != "accuracy"]
+        lasting = [
+            text
+            for text in self.constraints
+            if not METRICS[parse_constraint(text).metric].improves_with_training
+        ]
         return replace(self, constraints=tuple(lasting), count=min(self.count, _PAIRS_WHILE_TRAINING))
 
 

@@ -7,6 +7,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from aster_dse.space.document import Place, nearest_name, show
 from aster_dse.space.metrics import METRICS
 
@@ -38,11 +41,14 @@ class Constraint:
 
         A metric that is NaN holds nothing: its violation is infinite.
         """
-        value = metrics[self.metric]
-        if math.isnan(value):
-            return math.inf
-        excess = value - self.bound if self.operator == "<=" else self.bound - value
-        return 0.0 if excess <= 0.0 else excess / max(abs(self.bound), _TINY)
+        return float(self.violations(metrics[self.metric]))
+
+    def violations(self, values: ArrayLike) -> NDArray[np.float64]:
+        """:meth:`violation` of each value of the metric."""
+        found = np.asarray(values, dtype=np.float64)
+        excess = found - self.bound if self.operator == "<=" else self.bound - found
+        relative = np.maximum(excess, 0.0) / max(abs(self.bound), _TINY)
+        return np.where(np.isnan(found), math.inf, relative)
 
 
 def parse_constraint(text: object, place: Place | None = None) -> Constraint:
