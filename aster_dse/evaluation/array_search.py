@@ -1,14 +1,14 @@
 """The inner level on real arrays: a network's front as its arrays compute it, verified.
 
-All that changes what arrays compute, a numerics class, needs a pass of its own; all else is scored exactly from the
-pass. Costs are foreseen from the plain network's counts and accuracies from what each class adds to the layers'
-outputs. The class that promises most goes first; the next is that which, at its foreseen loss, adds most to the front
-of those that were run, and none is run that would add less than half a per cent. What they really lose corrects what
-is foreseen of the others. No class is taken to be at least as good as another: accuracy is not monotone in levels,
-rows or bits.
+All that changes what arrays compute, a numerics class, needs a pass of its own; all else is scored exactly
+from the pass. Costs are foreseen from the plain network's counts and accuracies from what each class adds
+to the layers' outputs. The class that promises most goes first; the next is that which, at its foreseen
+loss, adds most to the front of those that were run, and none is run that would add less than half a per
+cent. What they really lose corrects what is foreseen of the others. No class is taken to be at least as
+good as another: accuracy is not monotone in levels, rows or bits.
 
-Classes are chosen on one calibration set and some chips; what the front's configurations come to is measured on
-another set and other chips.
+Classes are chosen on one calibration set and some chips; what the front's configurations come to is
+measured on another set and other chips.
 """
 
 from __future__ import annotations
@@ -107,10 +107,12 @@ def evaluate_on_arrays(
     calibration_set: int = VERIFICATION,
     first_chip: int | None = None,
 ) -> tuple[Evaluation, ...]:
-    """Evaluate ``candidate`` with each of the ``inner`` assignments laid over it, on its arrays, in their order.
+    """Evaluate ``candidate`` with each of the ``inner`` assignments laid over it, on its arrays, in their
+    order.
 
     Args:
-        first_chip: number of the first chip; None for those that the calibration set goes with: 0 for selection,
+        first_chip: number of the first chip; None for those that the calibration set goes with: 0 for
+            selection,
             and for others those that follow the chips of the sets before.
     """
     geometry = passes.plain.geometry

@@ -1,5 +1,5 @@
-"""How much of the space under a corner points dominate, by points spread evenly in it: fast, and good enough to
-choose by."""
+"""How much of the space under a corner points dominate, by points spread evenly in it: fast, and good
+enough to choose by."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ from aster_dse.numerics.foreseen import ForeseenErrors
 __all__ = ["ForeseenLosses"]
 
 _RATE = 0.014
-"""Share of the accuracy above chance that a summed squared error of 1 costs: 0.8 to 2.5 % in three networks of
-the default search (336 classes of arrays), before any class of the network itself has been run."""
+"""Share of the accuracy above chance that a summed squared error of 1 costs: 0.8 to 2.5 % in three networks
+of the default search (336 classes of arrays), before any class of the network itself has been run."""
 _TRUST = 1.0
 """Classes that this rate counts for."""
 _LEAST = 0.05

@@ -1,8 +1,8 @@
 """What converters, quantised weights and conditions of the cells are expected to add to a layer's outputs.
 
 A few samples run once through the network with exact read-out, and the events that every layer reads are
-kept. For any arrays the column sums of those events say what their converters would miss. That is a fraction of
-a pass for all arrays together; it orders what is worth a pass and decides nothing else.
+kept. For any arrays the column sums of those events say what their converters would miss. That is a
+fraction of a pass for all arrays together; it orders what is worth a pass and decides nothing else.
 """
 
 from __future__ import annotations
