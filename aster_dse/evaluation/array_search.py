@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aster_dse.activity import ActivityTrace
 from aster_dse.errors import PassError
 from aster_dse.evaluation.array_classes import NUMERICS_KNOBS, arrays_of
 from aster_dse.evaluation.coverage import Coverage
@@ -30,10 +31,12 @@ from aster_dse.evaluation.pairs import PairSearch
 from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.evaluation.result import Evaluation
 from aster_dse.hardware import Accelerator, resolve
+from aster_dse.network.geometry import NetworkGeometry
 from aster_dse.numerics.arrays import NetworkArrays
 from aster_dse.numerics.network_passes import NetworkPasses
 from aster_dse.pareto import non_dominated_mask
 from aster_dse.space import METRICS, Candidate, LayerRanges, assign, parse_constraint
+from aster_dse.space.cell_conditions import CellConditions
 
 __all__ = ["evaluate_on_arrays", "search_arrays"]
 
@@ -47,11 +50,36 @@ _NEAREST = 8
 """Configurations kept where none is feasible."""
 
 
+@dataclass(frozen=True)
+class _Computes:
+    """All of an accelerator that changes what it computes."""
+
+    arrays: NetworkArrays
+    conditions: CellConditions
+    chips: int
+    event_gating: bool
+    """True where it makes no difference."""
+
+    def traces(self, passes: NetworkPasses, first_chip: int) -> list[ActivityTrace]:
+        numbers = range(first_chip, first_chip + self.chips)
+        found = passes.under(self.conditions)
+        return found.traces(self.arrays, numbers, event_gating=self.event_gating)
+
+
+def _computes(accelerator: Accelerator, geometry: NetworkGeometry, calibration_set: int) -> _Computes:
+    return _Computes(
+        arrays_of(accelerator, geometry, calibration_set),
+        accelerator.conditions,
+        accelerator.chips,
+        accelerator.event_gating or not accelerator.conditions.read_noise,
+    )
+
+
 @dataclass
 class _ArrayClass:
     """Accelerators that compute alike."""
 
-    arrays: NetworkArrays
+    computes: _Computes
     designs: list[int] = field(default_factory=list)
     points: Array = field(default_factory=lambda: np.zeros((0, 0)))
     """Foreseen front, without any loss of accuracy; less is better."""
@@ -117,16 +145,14 @@ def evaluate_on_arrays(
     """
     geometry = passes.plain.geometry
     bounds = [parse_constraint(text) for text in constraints]
-    groups: dict[tuple[NetworkArrays, int, bool], list[int]] = {}
+    groups: dict[_Computes, list[int]] = {}
     for index, assignment in enumerate(inner):
         accelerator = resolve(assign(candidate, dict(assignment)).hardware)
-        arrays = arrays_of(accelerator, geometry, calibration_set)
-        gated = accelerator.event_gating or not passes.conditions.read_noise
-        groups.setdefault((arrays, accelerator.chips, gated), []).append(index)
+        groups.setdefault(_computes(accelerator, geometry, calibration_set), []).append(index)
     found: dict[int, Evaluation] = {}
-    for (arrays, chips, gated), members in groups.items():
-        start = calibration_set * chips if first_chip is None else first_chip
-        traces = passes.traces(arrays, range(start, start + chips), event_gating=gated)
+    for alike, members in groups.items():
+        start = calibration_set * alike.chips if first_chip is None else first_chip
+        traces = alike.traces(passes, start)
         scored = evaluate(passes.plain, candidate, [inner[index] for index in members], bounds, chips=traces)
         found |= dict(zip(members, scored, strict=True))
     return tuple(found[index] for index in range(len(inner)))
@@ -170,7 +196,7 @@ class _Search:
                 self.failures.append(str(error))
                 continue
             self.classes_run += 1
-            losses.observe(one.arrays, float(batch.accuracy.max()) - accuracy)
+            losses.observe(one.computes.arrays, float(batch.accuracy.max()) - accuracy)
             found.append(result)
             covered |= coverage.of(self._of_names(result))
         if not found:
@@ -194,17 +220,17 @@ class _Search:
         return replace(self._question, objectives=objectives, constraints=lasting)
 
     def _classes(self, explored: PairSearch, losses: ForeseenLosses) -> list[_ArrayClass]:
-        by_arrays: dict[NetworkArrays, _ArrayClass] = {}
+        by_arrays: dict[_Computes, _ArrayClass] = {}
         for number, accelerator in enumerate(explored.accelerators):
-            arrays = arrays_of(accelerator, self._geometry, SELECTION)
-            by_arrays.setdefault(arrays, _ArrayClass(arrays)).designs.append(number)
+            computes = _computes(accelerator, self._geometry, SELECTION)
+            by_arrays.setdefault(computes, _ArrayClass(computes)).designs.append(number)
         place = self._names.index("accuracy")
         kept = []
         for one in by_arrays.values():
             pairs = explored.scores.best(np.array(one.designs))
             if pairs:
                 one.points = np.array([pair.objectives for pair in pairs])
-                one.points[:, place] -= losses.of(one.arrays)
+                one.points[:, place] -= losses.of(one.computes.arrays)
                 kept.append(one)
         return kept
 
@@ -212,7 +238,7 @@ class _Search:
         """The class's points at its foreseen loss, as far as they keep the bounds on accuracy."""
         place = self._names.index("accuracy")
         points = one.points.copy()
-        points[:, place] += losses.of(one.arrays)
+        points[:, place] += losses.of(one.computes.arrays)
         for text in self._question.constraints:
             bound = parse_constraint(text)
             if bound.metric in ("accuracy", "accuracy_min") and bound.operator == ">=":
@@ -227,8 +253,7 @@ class _Search:
 
     def _run(self, one: _ArrayClass, explored: PairSearch) -> tuple[_Found, float]:
         """Score a class from its passes; and the accuracy that is left at best."""
-        first = explored.accelerators[one.designs[0]]
-        traces = self._passes.traces(one.arrays, range(first.chips), event_gating=first.event_gating)
+        traces = one.computes.traces(self._passes, 0)
         policies, chips = useful_policies(self._passes.plain, self._candidate, self._question, chips=traces)
         question = self._question_with_accuracy()
         fixed: dict[str, Any] = {}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aster_dse.space import COST_FIGURES, METRICS, Constraint
+from aster_dse.space.constraint import TINY
 
-__all__ = ["complete_metrics", "cost_figures", "metric_values"]
+__all__ = ["complete_metrics", "cost_figures", "metric_values", "violations"]
 
 Array = NDArray[np.float64]
 
@@ -42,9 +44,25 @@ def metric_values(
     if "chip_yield" in wanted:
         known["keeps"] = _keeps(known, shape, constraints)
     return {
-        name: METRICS[name].over_chips(np.broadcast_to(METRICS[name].compute(known), shape))
+        name: _OVER_CHIPS[METRICS[name].over_chips](np.broadcast_to(METRICS[name].compute(known), shape))
         for name in wanted
     }
+
+
+def _mean(values: Array) -> Array:
+    return values[0] if len(values) == 1 else np.asarray(values.mean(axis=0))
+
+
+def _least(values: Array) -> Array:
+    return np.asarray(values.min(axis=0))
+
+
+def _deviation(values: Array) -> Array:
+    return np.zeros(values.shape[1:]) if len(values) == 1 else np.asarray(values.std(axis=0, ddof=1))
+
+
+_OVER_CHIPS = {"mean": _mean, "min": _least, "std": _deviation}
+"""``[...]`` of ``[chips, ...]``."""
 
 
 def _keeps(figures: Mapping[str, Array], shape: tuple[int, ...], constraints: Sequence[Constraint]) -> Array:
@@ -53,8 +71,16 @@ def _keeps(figures: Mapping[str, Array], shape: tuple[int, ...], constraints: Se
     for bound in constraints:
         metric = METRICS[bound.metric]
         if not metric.between_chips:
-            keeps &= bound.violations(metric.compute(figures)) <= 0.0
+            keeps &= violations(bound, metric.compute(figures)) <= 0.0
     return keeps.astype(np.float64)
+
+
+def violations(bound: Constraint, values: ArrayLike) -> Array:
+    """:meth:`Constraint.violation <aster_dse.space.Constraint.violation>` of each value of its metric."""
+    found = np.asarray(values, dtype=np.float64)
+    excess = found - bound.bound if bound.operator == "<=" else bound.bound - found
+    relative = np.maximum(excess, 0.0) / max(abs(bound.bound), TINY)
+    return np.where(np.isnan(found), math.inf, relative)
 
 
 def complete_metrics(metrics: Mapping[str, float], *, feasible: bool) -> dict[str, float]:

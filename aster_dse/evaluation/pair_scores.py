@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from aster_dse.evaluation.metric_values import metric_values
+from aster_dse.evaluation.metric_values import metric_values, violations
 from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.hardware import Accelerator
 from aster_dse.hardware.cost import estimate_many
@@ -116,7 +116,7 @@ class PairScores:
         objectives = np.stack([metrics[name] for name in self._objectives], axis=-1)
         violation = np.zeros(shape)
         for bound in self._constraints:
-            violation += bound.violations(metrics[bound.metric])
+            violation += violations(bound, metrics[bound.metric])
         self._blocks.append(_Block(policies, np.array(designs), objectives * self._signs, violation))
 
     def _add_costs(self, batch: PolicyBatch, table: DesignTable, cost: dict[str, Array]) -> None:

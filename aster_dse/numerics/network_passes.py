@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -22,15 +23,29 @@ from aster_dse.training import TrainedNetwork
 from aster_dse.training.trained import torch_threads
 from aster_dse.workload import Workload
 
-__all__ = ["NetworkPasses"]
+__all__ = ["NetworkPasses", "PassLog"]
+
+
+@dataclass
+class PassLog:
+    """What was asked for and done."""
+
+    made: int = 0
+    """Passes made, not found."""
+    calibrations_made: int = 0
+    seconds: float = 0.0
+    """That passes and calibrations took."""
+    files: list[str] = field(default_factory=list)
+    """Names of the passes asked for, in the network's folder."""
 
 
 class NetworkPasses:
-    """Passes of a network under some conditions of the cells.
+    """Passes of a network.
 
     Args:
         folder: of the trained network's files.
         plain: trace of the plain network.
+        conditions: of the cells.
         threads: of this process's linear algebra.
         on_pass: called before each pass that is made.
 
@@ -44,7 +59,7 @@ class NetworkPasses:
         workload: Workload,
         folder: Path,
         plain: ActivityTrace,
-        conditions: CellConditions,
+        conditions: CellConditions = CellConditions(),  # noqa: B008 - frozen
         *,
         threads: int = 1,
         on_pass: Callable[[], None] | None = None,
@@ -52,17 +67,28 @@ class NetworkPasses:
         check_samples(workload)
         self.conditions = conditions
         self.plain = plain
-        self.made = 0
-        """Passes made, not found."""
-        self.calibrations_made = 0
-        self.seconds = 0.0
-        """That passes and calibrations took."""
-        self.files: list[str] = []
-        """Names of the passes asked for, in the folder."""
+        self.log = PassLog()
+        self._siblings: dict[CellConditions, NetworkPasses] = {conditions: self}
         self._trained, self._workload = trained, workload
         self._folder, self._threads, self._on_pass = folder, threads, on_pass
         self._known: dict[str, ActivityTrace] = {}
         self._calibrations: dict[str, Calibration] = {}
+
+    def under(self, conditions: CellConditions) -> NetworkPasses:
+        """Passes of the same network under other conditions of the cells."""
+        if conditions not in self._siblings:
+            other = NetworkPasses(
+                self._trained,
+                self._workload,
+                self._folder,
+                self.plain,
+                conditions,
+                threads=self._threads,
+                on_pass=self._on_pass,
+            )
+            other.log, other._siblings = self.log, self._siblings
+            self._siblings[conditions] = other
+        return self._siblings[conditions]
 
     @cached_property
     def foreseen(self) -> ForeseenErrors:
@@ -70,7 +96,7 @@ class NetworkPasses:
         started = time.perf_counter()
         with torch_threads(self._threads):
             errors = ForeseenErrors(self._trained, self._workload, self._folded, Chip(self.conditions))
-        self.seconds += time.perf_counter() - started
+        self.log.seconds += time.perf_counter() - started
         return errors
 
     def traces(
@@ -96,8 +122,8 @@ class NetworkPasses:
                 lambda: self._made(arrays, number, gated),
                 save_trace,
             )
-            self.made += made
-            self.files.append(name)
+            self.log.made += made
+            self.log.files.append(name)
             self._known[key] = trace
         return self._known[key]
 
@@ -114,7 +140,7 @@ class NetworkPasses:
                 trace = run_pass(self._trained, self._workload, layers, self.plain)
         except (MemoryError, RuntimeError, ValueError) as error:
             raise PassError(self._folder.name, arrays.text(self._trained.geometry), str(error)) from error
-        self.seconds += time.perf_counter() - started
+        self.log.seconds += time.perf_counter() - started
         return trace
 
     def _calibration(self, arrays: NetworkArrays) -> Calibration:
@@ -130,9 +156,9 @@ class NetworkPasses:
                     ),
                     save_calibration,
                 )
-            self.calibrations_made += made
+            self.log.calibrations_made += made
             self._calibrations[key] = calibration
-            self.seconds += time.perf_counter() - started
+            self.log.seconds += time.perf_counter() - started
         return self._calibrations[key]
 
     @cached_property

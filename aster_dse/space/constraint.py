@@ -7,15 +7,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
 from aster_dse.space.document import Place, nearest_name, show
 from aster_dse.space.metrics import METRICS
 
-__all__ = ["Constraint", "check_together", "parse_constraint"]
+__all__ = ["TINY", "Constraint", "check_together", "parse_constraint"]
 
-_TINY = 1e-12
+TINY = 1e-12
 """Keeps the relative excess over a bound of 0 finite."""
 _MAX_LENGTH = 200
 _HUGE = 1e300
@@ -41,14 +38,11 @@ class Constraint:
 
         A metric that is NaN holds nothing: its violation is infinite.
         """
-        return float(self.violations(metrics[self.metric]))
-
-    def violations(self, values: ArrayLike) -> NDArray[np.float64]:
-        """:meth:`violation` of each value of the metric."""
-        found = np.asarray(values, dtype=np.float64)
-        excess = found - self.bound if self.operator == "<=" else self.bound - found
-        relative = np.maximum(excess, 0.0) / max(abs(self.bound), _TINY)
-        return np.where(np.isnan(found), math.inf, relative)
+        value = metrics[self.metric]
+        if math.isnan(value):
+            return math.inf
+        excess = value - self.bound if self.operator == "<=" else self.bound - value
+        return 0.0 if excess <= 0.0 else excess / max(abs(self.bound), TINY)
 
 
 def parse_constraint(text: object, place: Place | None = None) -> Constraint:

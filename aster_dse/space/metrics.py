@@ -6,14 +6,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Literal
 
 __all__ = ["COST_FIGURES", "METRICS", "POLICY_FIGURES", "Metric"]
 
-Array = NDArray[np.float64]
 Figures = Mapping[str, Any]
 
 COST_FIGURES = ("energy_uj", "latency_us", "area_mm2")
@@ -21,21 +17,6 @@ COST_FIGURES = ("energy_uj", "latency_us", "area_mm2")
 POLICY_FIGURES = ("accuracy", "mean_timesteps")
 """What a policy makes of a network's answers; the other figures that metrics are computed from. With them
 comes ``accuracy_ideal``, the accuracy of the plain network, where the arrays make it another."""
-
-
-def mean_of_chips(values: Array) -> Array:
-    """``[...]`` of ``[chips, ...]``."""
-    return values[0] if len(values) == 1 else np.asarray(values.mean(axis=0))
-
-
-def least_of_chips(values: Array) -> Array:
-    """``[...]`` of ``[chips, ...]``."""
-    return np.asarray(values.min(axis=0))
-
-
-def deviation_of_chips(values: Array) -> Array:
-    """``[...]`` of ``[chips, ...]``, with n - 1; 0 of a single chip."""
-    return np.zeros(values.shape[1:]) if len(values) == 1 else np.asarray(values.std(axis=0, ddof=1))
 
 
 @dataclass(frozen=True)
@@ -63,8 +44,8 @@ class Metric:
     monotone: bool = True
     """Never gets better when any count of events grows and the rest, accuracy included, stays: only then may
     a policy be discarded before it meets an accelerator."""
-    over_chips: Callable[[Array], Array] = mean_of_chips
-    """What the values ``[chips, ...]`` of several chips come to."""
+    over_chips: Literal["mean", "min", "std"] = "mean"
+    """What the values of several chips come to; ``std`` is the standard deviation with n - 1."""
     between_chips: bool = False
     """Says how chips differ: a single one can neither keep nor break a constraint on it."""
     improves_with_training: bool = False
@@ -154,7 +135,7 @@ METRICS: dict[str, Metric] = {
             "worst chip's accuracy",
             upper=1.0,
             percent=True,
-            over_chips=least_of_chips,
+            over_chips="min",
             between_chips=True,
             improves_with_training=True,
             about_arrays=True,
@@ -168,7 +149,7 @@ METRICS: dict[str, Metric] = {
             "deviation of accuracy",
             upper=1.0,
             percent=True,
-            over_chips=deviation_of_chips,
+            over_chips="std",
             between_chips=True,
             improves_with_training=True,
             about_arrays=True,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aster_dse.evaluation.inner import _dominance_decides
-from aster_dse.evaluation.metric_values import complete_metrics, cost_figures, metric_values
+from aster_dse.evaluation.metric_values import complete_metrics, cost_figures, metric_values, violations
 from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.space import COST_FIGURES, METRICS, POLICY_FIGURES, parse_constraint
 
@@ -85,7 +85,7 @@ def test_metrics_of_an_older_version_are_those_of_ideal_arrays():
 def test_a_constraint_judges_many_as_it_judges_one(text):
     bound = parse_constraint(text)
     values = np.array([0.0, 0.25, 0.5, 1.0, 2.0, 4.0, np.inf, np.nan])
-    assert list(bound.violations(values)) == [bound.violation({bound.metric: v}) for v in values.tolist()]
+    assert list(violations(bound, values)) == [bound.violation({bound.metric: v}) for v in values.tolist()]
 
 
 def test_what_training_improves_binds_no_network_that_is_being_trained():
