@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -35,6 +35,8 @@ class ArrayLayer:
     chip: Chip
     event_gating: bool = True
     """Whether silent tiles are left unread; it matters where reading is noisy."""
+    gain: NDArray[np.float64] | None = None
+    """``[outputs]`` factors on the sums where the norm was estimated anew, whose shift the bias then has."""
 
     @cached_property
     def fine(self) -> int:
@@ -82,16 +84,31 @@ class ArrayLayer:
 
     @cached_property
     def scales(self) -> NDArray[np.float32]:
-        """``[slices]`` what a digital sum of one is worth: ``step 2^(c s) 2^15 / m``."""
+        """``[slices, 1]`` what a digital sum of one is worth: ``step 2^(c s) 2^15 / m``, over the drift where
+        that is corrected; ``[slices, outputs]`` where outputs have gains."""
         steps = [
-            self.weights.step * 2.0 ** (self.arrays.cell_bits * s) * ONE / m
+            self.weights.step * 2.0 ** (self.arrays.cell_bits * s) * ONE / m / self.drifted
             for s, m in enumerate(self.multipliers)
         ]
-        return np.array(steps, dtype=np.float64).astype(np.float32)
+        return self._of_outputs(steps)
 
     @cached_property
-    def row_offsets(self) -> tuple[np.float32, np.float32] | None:
-        """What each driven row takes off: the weights' offset, and what all its cells conduct when off."""
+    def drifted(self) -> float:
+        """Summed conductance of the chip's cells over what it was when they were programmed; 1 where nobody
+        corrects the drift (Joshi et al., Nature Communications 11 (2020) 2473)."""
+        conditions = self.chip.conditions
+        if not (self.fine and conditions.drift_correction and conditions.drift != 1.0):
+            return 1.0
+        programmed = replace(self.chip, conditions=replace(conditions, drift=1.0))
+        before = int(conductances(self.levels, self.arrays, self.number, programmed).sum())
+        now = int(self.cells.sum())
+        # Without any conductance there is nothing to measure.
+        return now / before if now else 1.0
+
+    @cached_property
+    def row_offsets(self) -> NDArray[np.float32] | None:
+        """``[2, 1]``, or ``[2, outputs]`` where outputs have gains: what each driven row takes off, the
+        weights' offset, and what all its cells conduct when off."""
         if not self.arrays.offset:
             return None
         off = 0.0
@@ -99,7 +116,11 @@ class ArrayLayer:
             rounded = float(np.rint(off_level(self.arrays, self.chip.conditions) * (1 << FINE))) / (1 << FINE)
             places = sum(2.0 ** (self.arrays.cell_bits * s) for s in range(self.arrays.slices))
             off = self.weights.step * rounded * places
-        return np.float32(self.weights.step * self.arrays.offset), np.float32(off)
+        return self._of_outputs([self.weights.step * self.arrays.offset, off])
+
+    def _of_outputs(self, values: Sequence[float]) -> NDArray[np.float32]:
+        column = np.array(values, dtype=np.float64)[:, None]
+        return (column if self.gain is None else column * self.gain).astype(np.float32)
 
     @property
     def highest_code(self) -> int:

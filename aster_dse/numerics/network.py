@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -55,6 +55,8 @@ class ArrayConvolution(FoldedConvolution):
         self.observer: ArrayObserver | None = None
         self.sample = 0
         """Number of the first sample of the batch, for the read noise."""
+        self.adjust: Callable[[Sequence[ArrayLayer], Tensor], None] | None = None
+        """Changes outputs ``[T, B, H, W, outputs]`` before anything reads them."""
         self._workload = workload
         self._histograms = histograms
         self._packed: list[PackedLayers] | None = None
@@ -71,7 +73,7 @@ class ArrayConvolution(FoldedConvolution):
             flat = _whole(flat, self._workload)
         kernels = self._kernels(flat)
         if kernels is None:
-            return self._by_reference(flat, steps)
+            return self._adjusted(self._by_reference(flat, steps))
         bits = self.layers[0].layer.input_bits
         if bits == 1:
             planes = [events_of(kernels, flat.float())]
@@ -112,7 +114,12 @@ class ArrayConvolution(FoldedConvolution):
                     self.observer.inputs(layer, planes)
                     if self._histograms:
                         self.observer.histogram(layer, histogram_of(kernels, planes, layer))
-        return out.view(steps, -1, height, width, self.outputs)
+        return self._adjusted(out.view(steps, -1, height, width, self.outputs))
+
+    def _adjusted(self, out: Tensor) -> Tensor:
+        if self.adjust is not None:
+            self.adjust(self.layers, out)
+        return out
 
     def _by_reference(self, flat: Tensor, steps: int) -> Tensor:
         parts = [

@@ -16,6 +16,8 @@ from aster_dse.numerics.calibration import Calibration, array_layers, calibrate,
 from aster_dse.numerics.cells import Chip
 from aster_dse.numerics.files import found_or_made, load_calibration, network_digest, save_calibration
 from aster_dse.numerics.foreseen import ForeseenErrors
+from aster_dse.numerics.layer import ArrayLayer
+from aster_dse.numerics.norms import reestimated
 from aster_dse.numerics.passes import run_pass
 from aster_dse.numerics.weights import FoldedWeights
 from aster_dse.space.cell_conditions import CellConditions
@@ -135,13 +137,21 @@ class NetworkPasses:
             calibration = self._calibration(arrays) if arrays.calibrated else None
             started = time.perf_counter()
             with torch_threads(self._threads):
-                geometry = self._trained.geometry
-                layers = array_layers(geometry, self._folded, arrays, chip, calibration, event_gating=gated)
+                layers = self._layers(arrays, chip, calibration, gated)
                 trace = run_pass(self._trained, self._workload, layers, self.plain)
         except (MemoryError, RuntimeError, ValueError) as error:
             raise PassError(self._folder.name, arrays.text(self._trained.geometry), str(error)) from error
         self.log.seconds += time.perf_counter() - started
         return trace
+
+    def _layers(
+        self, arrays: NetworkArrays, chip: Chip, calibration: Calibration | None, gated: bool
+    ) -> tuple[ArrayLayer, ...]:
+        geometry = self._trained.geometry
+        layers = array_layers(geometry, self._folded, arrays, chip, calibration, event_gating=gated)
+        if not self.conditions.norm_reestimation or self.conditions.ideal:
+            return layers
+        return reestimated(self._trained, self._workload, self._folded, layers, arrays.calibration_set)
 
     def _calibration(self, arrays: NetworkArrays) -> Calibration:
         key = arrays.calibration_key(f"{self._digest} {self.conditions.on_off}")

@@ -187,8 +187,8 @@ def _digital_side(
     at = 0
     for layer in layers:
         part = slice(at, at + layer.layer.out_channels)
-        scales[:, part] = layer.scales[:, None] if len(layer.scales) == slices else layer.scales[0]
+        scales[:, part] = layer.scales if len(layer.scales) == slices else layer.scales[0]
         if layer.row_offsets is not None:
-            offsets[:, part] = np.array(layer.row_offsets)[:, None]
+            offsets[:, part] = layer.row_offsets
         at = part.stop
     return scales, offsets

@@ -35,13 +35,13 @@ def layer_outputs(
     bias = torch.from_numpy(layer.weights.bias).to(inputs.device)
     y = bias.expand(images, height * width, -1).reshape(-1, bias.shape[-1]).clone()
     for total, scale in zip(sums, layer.scales, strict=True):
-        y += float(scale) * total.float()
+        y += torch.from_numpy(scale).to(y.device) * total.float()
     if layer.row_offsets is not None:
         driven = sum(
             rows.sum(1, dtype=torch.int64) << plane for plane, rows in enumerate(_planes(inputs, layer))
         )
         for worth in layer.row_offsets:
-            y -= float(worth) * torch.as_tensor(driven).float()[:, None]
+            y -= torch.from_numpy(worth).to(y.device) * torch.as_tensor(driven).float()[:, None]
     return y.view(images, height, width, -1)
 
 

@@ -11,10 +11,22 @@ from aster_dse.network.synapses import Synapse
 from aster_dse.numerics.arrays import LayerArrays
 from aster_dse.workload import Workload
 
-__all__ = ["FoldedWeights", "QuantisedWeights", "cell_levels", "fold", "quantise"]
+__all__ = ["FoldedWeights", "QuantisedWeights", "TrainedNorm", "cell_levels", "fold", "quantise"]
 
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedNorm:
+    """What a batch norm was trained to make of a layer's outputs; each ``[outputs]``."""
+
+    deviation: Doubles
+    """``|gamma|``, their standard deviation."""
+    mean: Doubles
+    """``beta``"""
+    least_variance: Doubles
+    """``eps g^2``, which is added to the variance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +37,8 @@ class FoldedWeights:
     """``[outputs, fan-in]``, fan-in ordered (channel, kernel row, kernel column); per unit of an input."""
     bias: Doubles
     """``[outputs]``, or ``[H * W, outputs]`` where the mean of normalised images is taken off."""
+    norm: TrainedNorm | None = None
+    """None where none follows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +63,9 @@ def fold(
             Padding is silent, since images are padded after they are normalised.
         size: height and width of that layer's maps.
     """
-    weight, bias = _normed(synapse)
+    weight, bias, norm = _normed(synapse)
     if workload is None:
-        return FoldedWeights(weight, bias)
+        return FoldedWeights(weight, bias, norm)
     channels = synapse.in_channels
     taps = weight.shape[1] // channels
     scale = np.full(channels, float(workload.scale))
@@ -60,22 +74,23 @@ def fold(
     if workload.mean:
         silent = np.asarray(workload.mean, dtype=np.float64) / np.asarray(workload.std, dtype=np.float64)
         bias = bias - _border(weight.reshape(-1, channels, taps), silent, size)
-    return FoldedWeights(weight * np.repeat(scale, taps), bias)
+    return FoldedWeights(weight * np.repeat(scale, taps), bias, norm)
 
 
-def _normed(synapse: Synapse) -> tuple[Doubles, Doubles]:
+def _normed(synapse: Synapse) -> tuple[Doubles, Doubles, TrainedNorm | None]:
     weight = synapse.weight.detach().cpu().double().flatten(1).numpy()
     bias = np.zeros(len(weight)) if synapse.bias is None else synapse.bias.detach().cpu().double().numpy()
     norm = synapse.norm
     if norm is None:
-        return weight, bias
+        return weight, bias, None
     part = synapse.outputs
     gamma, beta, mean, variance = (
         values.detach().cpu().double().numpy()[part]
         for values in (norm.weight, norm.bias, norm.running_mean, norm.running_var)
     )
     gain = gamma / np.sqrt(variance + norm.eps)
-    return weight * gain[:, None], beta + (bias - mean) * gain
+    trained = TrainedNorm(np.abs(gamma), beta, norm.eps * gain**2)
+    return weight * gain[:, None], beta + (bias - mean) * gain, trained
 
 
 def _border(weight: Doubles, silent: Doubles, size: tuple[int, int]) -> Doubles:
