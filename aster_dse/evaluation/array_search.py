@@ -14,15 +14,15 @@ measured on another set and other chips.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aster_dse.activity import ActivityTrace
 from aster_dse.errors import PassError
-from aster_dse.evaluation.array_classes import NUMERICS_KNOBS, arrays_of
+from aster_dse.evaluation.array_classes import ArrayClass, array_class, arrays_of
+from aster_dse.evaluation.class_space import ClassSpace
 from aster_dse.evaluation.coverage import Coverage
 from aster_dse.evaluation.evaluate import evaluate
 from aster_dse.evaluation.foreseen_loss import ForeseenLosses
@@ -31,12 +31,9 @@ from aster_dse.evaluation.pairs import PairSearch
 from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.evaluation.result import Evaluation
 from aster_dse.hardware import Accelerator, resolve
-from aster_dse.network.geometry import NetworkGeometry
-from aster_dse.numerics.arrays import NetworkArrays
 from aster_dse.numerics.network_passes import NetworkPasses
 from aster_dse.pareto import non_dominated_mask
-from aster_dse.space import METRICS, Candidate, LayerRanges, assign, parse_constraint
-from aster_dse.space.cell_conditions import CellConditions
+from aster_dse.space import METRICS, Candidate, assign, parse_constraint
 
 __all__ = ["evaluate_on_arrays", "search_arrays"]
 
@@ -50,39 +47,15 @@ _NEAREST = 8
 """Configurations kept where none is feasible."""
 
 
-@dataclass(frozen=True)
-class _Computes:
-    """All of an accelerator that changes what it computes."""
+@dataclass(frozen=True, eq=False)
+class _Foreseen:
+    """A class of arrays, before it is run."""
 
-    arrays: NetworkArrays
-    conditions: CellConditions
-    chips: int
-    event_gating: bool
-    """True where it makes no difference."""
-
-    def traces(self, passes: NetworkPasses, first_chip: int) -> list[ActivityTrace]:
-        numbers = range(first_chip, first_chip + self.chips)
-        found = passes.under(self.conditions)
-        return found.traces(self.arrays, numbers, event_gating=self.event_gating)
-
-
-def _computes(accelerator: Accelerator, geometry: NetworkGeometry, calibration_set: int) -> _Computes:
-    return _Computes(
-        arrays_of(accelerator, geometry, calibration_set),
-        accelerator.conditions,
-        accelerator.chips,
-        accelerator.event_gating or not accelerator.conditions.read_noise,
-    )
-
-
-@dataclass
-class _ArrayClass:
-    """Accelerators that compute alike."""
-
-    computes: _Computes
-    designs: list[int] = field(default_factory=list)
-    points: Array = field(default_factory=lambda: np.zeros((0, 0)))
-    """Foreseen front, without any loss of accuracy; less is better."""
+    computes: ArrayClass
+    designs: list[int]
+    """Accelerators of the class that were met."""
+    points: Array
+    """Their front, without any loss of accuracy; less is better."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,10 +118,11 @@ def evaluate_on_arrays(
     """
     geometry = passes.plain.geometry
     bounds = [parse_constraint(text) for text in constraints]
-    groups: dict[_Computes, list[int]] = {}
+    groups: dict[ArrayClass, list[int]] = {}
     for index, assignment in enumerate(inner):
         accelerator = resolve(assign(candidate, dict(assignment)).hardware)
-        groups.setdefault(_computes(accelerator, geometry, calibration_set), []).append(index)
+        arrays = arrays_of(accelerator, geometry, calibration_set)
+        groups.setdefault(array_class(accelerator, arrays), []).append(index)
     found: dict[int, Evaluation] = {}
     for alike, members in groups.items():
         start = calibration_set * alike.chips if first_chip is None else first_chip
@@ -175,7 +149,7 @@ class _Search:
         policies, batch = useful_policies(self._passes.plain, self._candidate, self._question)
         losses = ForeseenLosses(self._passes.foreseen, self._geometry, float(batch.accuracy.max()))
         explored = PairSearch(
-            self._geometry, policies, batch, self._candidate, self._foreseen_question(), losses.of_designs
+            self._geometry, policies, batch, self._candidate, self._foreseen_question(), losses
         )
         explored.run()
         self.scored += explored.scored
@@ -219,22 +193,21 @@ class _Search:
         objectives = {name: METRICS[name].direction for name in self._names} | dict(self._question.objectives)
         return replace(self._question, objectives=objectives, constraints=lasting)
 
-    def _classes(self, explored: PairSearch, losses: ForeseenLosses) -> list[_ArrayClass]:
-        by_arrays: dict[_Computes, _ArrayClass] = {}
+    def _classes(self, explored: PairSearch, losses: ForeseenLosses) -> list[_Foreseen]:
+        by_arrays: dict[ArrayClass, list[int]] = {}
         for number, accelerator in enumerate(explored.accelerators):
-            computes = _computes(accelerator, self._geometry, SELECTION)
-            by_arrays.setdefault(computes, _ArrayClass(computes)).designs.append(number)
+            one = array_class(accelerator, losses.known_arrays.of(accelerator))
+            by_arrays.setdefault(one, []).append(number)
         place = self._names.index("accuracy")
         kept = []
-        for one in by_arrays.values():
-            pairs = explored.scores.best(np.array(one.designs))
-            if pairs:
-                one.points = np.array([pair.objectives for pair in pairs])
-                one.points[:, place] -= losses.of(one.computes.arrays)
-                kept.append(one)
+        fronts = explored.scores.fronts(list(by_arrays.values()))
+        for (one, designs), points in zip(by_arrays.items(), fronts, strict=True):
+            if len(points):
+                points[:, place] -= losses.of(one.arrays)
+                kept.append(_Foreseen(one, designs, points))
         return kept
 
-    def _shifted(self, one: _ArrayClass, losses: ForeseenLosses) -> Array:
+    def _shifted(self, one: _Foreseen, losses: ForeseenLosses) -> Array:
         """The class's points at its foreseen loss, as far as they keep the bounds on accuracy."""
         place = self._names.index("accuracy")
         points = one.points.copy()
@@ -251,45 +224,40 @@ class _Search:
 
     # --- what is run
 
-    def _run(self, one: _ArrayClass, explored: PairSearch) -> tuple[_Found, float]:
+    def _run(self, one: _Foreseen, explored: PairSearch) -> tuple[_Found, float]:
         """Score a class from its passes; and the accuracy that is left at best."""
         traces = one.computes.traces(self._passes, 0)
         policies, chips = useful_policies(self._passes.plain, self._candidate, self._question, chips=traces)
         question = self._question_with_accuracy()
-        fixed: dict[str, Any] = {}
-        if explored.exhaustive or self._searches_arrays_of_layers():
+        designs = [explored.designs[number] for number in one.designs]
+        if explored.exhaustive:
+            space = ClassSpace({}, question.parameters)
             search = PairSearch(self._geometry, policies, chips, self._candidate, question)
-            search.score_designs([dict(explored.designs[number]) for number in one.designs])
+            search.score_designs(designs)
         else:
-            fixed = {
-                p.path: explored.designs[one.designs[0]][p.path]
-                for p in question.parameters
-                if p.group == "hardware" and p.name in NUMERICS_KNOBS
-            }
-            free = replace(
-                question,
-                parameters=tuple(p for p in question.parameters if p.path not in fixed),
-                count=max(question.count // question.passes, 1),
-            )
-            search = PairSearch(self._geometry, policies, chips, assign(self._candidate, fixed), free)
+            layers = [layer.name for layer in self._geometry.synaptic]
+            space = ClassSpace.around(question.parameters, designs[0], layers)
+            count = max(question.count // question.passes, 1)
+            free = replace(question, parameters=space.parameters, count=count)
+            candidate = assign(self._candidate, dict(space.fixed))
+
+            def alike(accelerator: Accelerator) -> bool:
+                return array_class(accelerator, arrays_of(accelerator, self._geometry)) == one.computes
+
+            search = PairSearch(self._geometry, policies, chips, candidate, free, alike=alike)
+            search.score_designs(space.designs(designs))
             search.run()
         front = search.front()
         self.scored += search.scored
         paths = [p.path for p in self._question.parameters]
-        assignments = [{path: {**fixed, **point}[path] for path in paths} for point in front.assignments]
+        points = [space.outside(point) for point in front.assignments]
+        assignments = [{path: point[path] for path in paths} for point in points]
         return _Found(assignments, front.objectives, front.violation), float(chips.accuracy.max())
 
     def _question_with_accuracy(self) -> InnerQuestion:
         objectives = dict(self._question.objectives)
         objectives.setdefault("accuracy", "max")
         return replace(self._question, objectives=objectives)
-
-    def _searches_arrays_of_layers(self) -> bool:
-        return any(
-            isinstance(p, LayerRanges)
-            and any(name in NUMERICS_KNOBS for family in p.families for name, _ in family.knobs)
-            for p in self._question.parameters
-        )
 
 
 def _front_of(objectives: Array, violation: Array) -> list[int]:

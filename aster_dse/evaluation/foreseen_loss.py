@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from aster_dse.evaluation.array_classes import arrays_of
+from aster_dse.evaluation.array_classes import NUMERICS_KNOBS, KnownArrays, layer_arrays
+from aster_dse.evaluation.layer_vectors import OptionErrors
 from aster_dse.hardware import Accelerator
 from aster_dse.network.geometry import NetworkGeometry
 from aster_dse.numerics.arrays import NetworkArrays
 from aster_dse.numerics.foreseen import ForeseenErrors
+from aster_dse.space import LayerRanges
 
 __all__ = ["ForeseenLosses"]
 
@@ -34,17 +37,41 @@ class ForeseenLosses:
     """
 
     def __init__(self, errors: ForeseenErrors, geometry: NetworkGeometry, accuracy: float) -> None:
+        self.known_arrays = KnownArrays(geometry)
         self._errors, self._geometry = errors, geometry
         self._above_chance = max(accuracy - 1.0 / geometry.classes, 0.0)
         self._observed: list[tuple[float, float]] = []
 
     def of(self, arrays: NetworkArrays) -> float:
         """What the network is expected to lose on these arrays."""
-        return self._above_chance * -math.expm1(-self.rate * self.error(arrays))
+        return float(self.of_errors(self.error(arrays)))
+
+    def of_errors(self, errors: ArrayLike) -> NDArray[np.float64]:
+        """What the network is expected to lose where the errors of its layers add up to this."""
+        return np.asarray(self._above_chance * -np.expm1(-self.rate * np.asarray(errors, dtype=np.float64)))
 
     def of_designs(self, accelerators: Sequence[Accelerator]) -> NDArray[np.float64]:
         """``[designs]``"""
-        return np.array([self.of(arrays_of(a, self._geometry)) for a in accelerators])
+        return self.of_errors([self.error(self.known_arrays.of(a)) for a in accelerators])
+
+    def of_options(self, chip: Accelerator, ranges: LayerRanges) -> OptionErrors | None:
+        """Errors of what layers of this accelerator can be; None where they all compute alike."""
+        searched = {name for family in ranges.families for name, values in family.knobs if len(values) > 1}
+        if searched.isdisjoint(NUMERICS_KNOBS):
+            return None
+        views = chip.of_layers([layer.name for layer in self._geometry.synaptic])
+
+        def of_layer(number: int, view: Accelerator) -> float:
+            return self._errors.of_layer(number, layer_arrays(view))
+
+        def of_option(place: int, number: int) -> float:
+            slot = ranges.slots[place]
+            option = ranges.families[slot.family].options[number]
+            return math.fsum(of_layer(n, replace(views[n], **option)) for n in slot.layers)
+
+        inside = {number for slot in ranges.slots for number in slot.layers}
+        rest = math.fsum(of_layer(n, view) for n, view in enumerate(views) if n not in inside)
+        return OptionErrors(of_option, rest, self.of_errors)
 
     def error(self, arrays: NetworkArrays) -> float:
         """Squared errors of the layers' outputs, summed over the layers."""

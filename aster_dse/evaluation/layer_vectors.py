@@ -6,13 +6,16 @@ option of every slot adds to one design, the others left alone. For any weightin
 option of a slot then is the best one by itself, and the best vectors for many weightings are put together at
 once: all that lie on the convex part of the front. Those between are found from there, by changing one slot
 where the sums promise a point that no other beats. What is kept has been scored as it is.
+
+On real arrays the errors that layers are expected to make are a fifth sum, and what they cost in accuracy is
+one more figure: by costs alone the fewest levels would always be best.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,7 +34,7 @@ from aster_dse.network.geometry import NetworkGeometry
 from aster_dse.pareto import greedy_gain_subset, non_dominated_mask
 from aster_dse.space import HARDWARE_KNOBS, LayerRanges
 
-__all__ = ["LayerVectors", "best_vectors"]
+__all__ = ["LayerVectors", "OptionErrors", "best_vectors"]
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -44,6 +47,21 @@ _NEIGHBOURS = 100_000
 _DECADES = 5.0
 """Weights of two sums differ by up to this many orders of magnitude."""
 _TINY = 1e-300
+_ACCURACY = ("accuracy", "accuracy_min")
+_LEFT = 1e-3
+"""Accuracy is taken to be at least this, as a share of 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class OptionErrors:
+    """What options of slots are expected to add to the squared errors of the layers' outputs."""
+
+    of_option: Callable[[int, int], float]
+    """Of a slot and an option by their numbers."""
+    rest: float
+    """Of the layers in no slot."""
+    loss: Callable[[Array], Array]
+    """Accuracy that sums of errors cost."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +83,7 @@ def best_vectors(
     count: int,
     most: int,
     rng: np.random.Generator,
+    errors: OptionErrors | None = None,
 ) -> LayerVectors:
     """Vectors of options that no other one found beats.
 
@@ -75,8 +94,10 @@ def best_vectors(
         metrics: what counts; of the accelerator's figures those are compared that they need.
         count: designs to score, about; one for each option of each slot at least.
         most: vectors to return.
+        errors: of real arrays, which count where accuracy does.
     """
-    search = _Search(geometry, activity, chip, ranges, metrics)
+    counts = errors if any(name in metrics for name in _ACCURACY) else None
+    search = _Search(geometry, activity, chip, ranges, metrics, counts)
     if not search.possible:
         return LayerVectors((), 0)
     search.run(count, rng)
@@ -91,6 +112,7 @@ class _Search:
         chip: Accelerator,
         ranges: LayerRanges,
         metrics: Collection[str],
+        errors: OptionErrors | None,
     ) -> None:
         self.scored = 0
         self._geometry, self._activity = geometry, activity
@@ -114,8 +136,15 @@ class _Search:
         self.possible = bool(self._slots) and all(mask.any() for mask in self._can)
         self._known: set[bytes] = set()
         self._vectors = np.zeros((0, len(self._slots)), dtype=np.int64)
-        self._sums = np.zeros((0, 4))
-        self._points = np.zeros((0, len(self._figures)))
+        self._errors = errors
+        self._missed = np.zeros((len(self._slots), int(self._counts.max(initial=0))))
+        """``[slot, option]`` their errors."""
+        if errors is not None:
+            for slot, mask in enumerate(self._can):
+                for option in np.flatnonzero(mask).tolist():
+                    self._missed[slot, option] = errors.of_option(slot, option)
+        self._sums = np.zeros((0, 4 + (errors is not None)))
+        self._points = np.zeros((0, len(self._figures) + (errors is not None)))
 
     def run(self, count: int, rng: np.random.Generator) -> None:
         """Score about ``count`` designs."""
@@ -136,22 +165,21 @@ class _Search:
         return [list(map(int, vector)) for vector in self._vectors[best]]
 
     def _ask_each_option(self) -> tuple[Array, Array]:
-        """The four sums of one design, and what an option adds to them, ``[slot, option, 4]``."""
+        """The sums of one design, and what an option adds to them, ``[slot, option, sums]``."""
         middle = np.array([np.flatnonzero(mask)[mask.sum() // 2] for mask in self._can])
         slot = np.repeat(np.arange(len(self._can)), [mask.sum() for mask in self._can])
         option = np.concatenate([np.flatnonzero(mask) for mask in self._can])
         asked = np.repeat(middle[None], len(slot) + 1, axis=0)
         asked[np.arange(1, len(asked)), slot] = option
-        table = self._score(asked)
-        sums = _sums(table)
-        added = np.full((len(self._slots), int(self._counts.max()), 4), np.inf)
+        sums = self._sums_of(self._score(asked), asked)
+        added = np.full((len(self._slots), int(self._counts.max()), sums.shape[1]), np.inf)
         added[slot, option] = sums[1:] - sums[0]
         return sums[0], added
 
     def _supported(self, base: Array, added: Array, count: int, rng: np.random.Generator) -> Ints:
-        """The best vectors for many weightings of the four sums."""
+        """The best vectors for many weightings of the sums."""
         power = 2 ** max(count - 1, 1).bit_length()
-        weights = 10.0 ** (_DECADES * qmc.Sobol(4, scramble=True, rng=rng).random(power)[:count])
+        weights = 10.0 ** (_DECADES * qmc.Sobol(len(base), scramble=True, rng=rng).random(power)[:count])
         scale = np.where(base > 0.0, base, 1.0)
         relative = added / scale
         best = np.empty((count, len(self._slots)), dtype=np.int64)
@@ -182,7 +210,7 @@ class _Search:
             "area_mm2": sums[:, 2],
         }
         fresh = np.array([vector.tobytes() not in self._known for vector in new])
-        promising = non_dominated_mask(np.stack([figures[f] for f in self._figures], axis=1))
+        promising = non_dominated_mask(self._with_accuracy([figures[f] for f in self._figures], sums))
         hopeful, others = np.flatnonzero(fresh & promising), np.flatnonzero(fresh & ~promising)
         # Some of the others too: where layers depend on each other, sums promise too little.
         tried = [(hopeful, count), (others, min(count // _STRAY, count - min(len(hopeful), count)))]
@@ -197,14 +225,32 @@ class _Search:
             return
         self._known |= {vector.tobytes() for vector in vectors}
         table = self._score(vectors)
-        points = np.stack([getattr(table, name) for name in self._figures], axis=1)
+        sums = self._sums_of(table, vectors)
+        points = self._with_accuracy([getattr(table, name) for name in self._figures], sums)
         points = np.concatenate([self._points, points])
         everything = np.concatenate([self._vectors, vectors])
         _, first = np.unique(points, axis=0, return_index=True)
         first = np.sort(first)
         kept = first[non_dominated_mask(points[first])]
         self._vectors, self._points = everything[kept], points[kept]
-        self._sums = np.concatenate([self._sums, _sums(table)])[kept]
+        self._sums = np.concatenate([self._sums, sums])[kept]
+
+    def _sums_of(self, table: CostTable, vectors: Ints) -> Array:
+        """``[K, 4]`` dynamic energy, latency, area and static power; errors of the layers, where they count,
+        are a fifth."""
+        static_uj = table.leakage_mw * table.latency_us * 1e-3
+        sums = [table.energy_uj - static_uj, table.latency_us, table.area_mm2, table.leakage_mw]
+        if self._errors is not None:
+            slots = np.arange(len(self._slots))
+            sums.append(self._errors.rest + self._missed[slots, vectors].sum(axis=1))
+        return np.stack(sums, axis=1)
+
+    def _with_accuracy(self, figures: list[Array], sums: Array) -> Array:
+        """``[K, figures]``, with one over the share of the accuracy that is left, where it counts."""
+        if self._errors is not None:
+            left = np.maximum(1.0 - self._errors.loss(sums[:, 4]), _LEFT)
+            figures = [*figures, 1.0 / left]
+        return np.stack(figures, axis=1)
 
     def _score(self, vectors: Ints) -> CostTable:
         self.scored += len(vectors)
@@ -225,9 +271,3 @@ def _can_exist(design: Accelerator) -> bool:
     except InputError:
         return False
     return True
-
-
-def _sums(table: CostTable) -> Array:
-    """``[K, 4]`` dynamic energy, latency, area and static power."""
-    static_uj = table.leakage_mw * table.latency_us * 1e-3
-    return np.stack([table.energy_uj - static_uj, table.latency_us, table.area_mm2, table.leakage_mw], axis=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -163,6 +164,27 @@ class PairScores:
         first = np.sort(first)
         chosen = (kept[index] for index in first[non_dominated_mask(points[first])].tolist())
         return [block.pair(p, a) for block, p, a in chosen]
+
+    def fronts(self, groups: Sequence[Sequence[int]]) -> list[Array]:
+        """``[n, m]`` objectives of the front of each of some groups of designs, which share none.
+
+        Infeasible pairs are in none; a group may have no pair.
+        """
+        whose = np.full(1 + max((max(group) for group in groups if group), default=0), -1, dtype=np.intp)
+        for number, group in enumerate(groups):
+            whose[list(group)] = number
+        labels, rows = [], []
+        for block in self._blocks:
+            known = block.designs < len(whose)
+            label = np.where(known, whose[np.where(known, block.designs, 0)], -1)
+            policies, designs = np.nonzero((block.violation <= 0.0) & (label >= 0))
+            labels.append(label[designs])
+            rows.append(block.objectives[policies, designs])
+        label, points = np.concatenate(labels), np.concatenate(rows)
+        order = np.argsort(label, kind="stable")
+        edges = np.searchsorted(label[order], np.arange(len(groups) + 1))
+        parts = [np.unique(points[order[a:b]], axis=0) for a, b in itertools.pairwise(edges.tolist())]
+        return [part[non_dominated_mask(part)] for part in parts]
 
     def _nearest(self) -> list[Pair]:
         found = []

@@ -8,7 +8,7 @@ drawn alike for all layers; what the layers of a good accelerator should be is w
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from aster_dse.errors import InputError
 from aster_dse.evaluation.drawing import cardinality, mutated, spread
+from aster_dse.evaluation.foreseen_loss import ForeseenLosses
 from aster_dse.evaluation.layer_vectors import best_vectors
-from aster_dse.evaluation.pair_scores import ForeseenLoss, PairScores
+from aster_dse.evaluation.pair_scores import PairScores
 from aster_dse.evaluation.question import InnerQuestion, settled
 from aster_dse.hardware import Accelerator, resolve
 from aster_dse.network.geometry import NetworkGeometry
@@ -27,11 +28,10 @@ from aster_dse.space import (
     Candidate,
     HardwareConfig,
     LayerRanges,
-    Parameter,
     parse_constraint,
 )
 
-__all__ = ["InnerPairs", "PairSearch", "check_designs", "search_pairs"]
+__all__ = ["InnerPairs", "PairSearch", "search_pairs"]
 
 Array = NDArray[np.float64]
 
@@ -83,35 +83,13 @@ def search_pairs(
     return search.front()
 
 
-def check_designs(parameters: Sequence[Parameter], hardware: HardwareConfig, *, seed: int = 0) -> None:
-    """Make sure that some accelerator of a space can exist.
-
-    Raises:
-        InputError: none of many that were drawn can; the reason is that of the last one.
-    """
-    searched = [p for p in parameters if p.group == "hardware"]
-    if not searched:
-        resolve(hardware)
-        return
-    refusal: InputError | None = None
-    fixed = hardware.model_dump()
-    for units in spread(len(searched), 256, np.random.default_rng(seed)):
-        chosen = {p.name: p.from_unit(unit) for p, unit in zip(searched, units, strict=True)}
-        try:
-            resolve(HardwareConfig(**{**fixed, **chosen}))
-        except InputError as error:
-            refusal = error
-        else:
-            return
-    if refusal is not None:
-        raise refusal
-
-
 class PairSearch:
     """A search among the pairs of policies and accelerators; arguments as for :func:`search_pairs`.
 
     Args:
-        foreseen_loss: see :class:`~aster_dse.evaluation.pair_scores.PairScores`.
+        foreseen: losses on real arrays, where policies were applied to the plain network alone.
+        alike: whether an accelerator may be met; those that compute otherwise than the chips of ``batch`` may
+            not.
     """
 
     def __init__(
@@ -121,7 +99,8 @@ class PairSearch:
         batch: PolicyBatch | ChipPolicies,
         candidate: Candidate,
         question: InnerQuestion,
-        foreseen_loss: ForeseenLoss | None = None,
+        foreseen: ForeseenLosses | None = None,
+        alike: Callable[[Accelerator], bool] | None = None,
     ) -> None:
         self._exhaustive = True
         self._scored_alone = 0
@@ -132,7 +111,10 @@ class PairSearch:
         self._candidate = candidate
         self._question = question
         self._rng = np.random.default_rng(question.seed)
-        self._scores = PairScores(geometry, self._batch, question, foreseen_loss)
+        self._foreseen, self._alike = foreseen, alike
+        self._scores = PairScores(
+            geometry, self._batch, question, None if foreseen is None else foreseen.of_designs
+        )
         layers = [layer.name for layer in geometry.synaptic]
         self._searched = [
             p.on(layers) if isinstance(p, LayerRanges) else p
@@ -251,15 +233,17 @@ class PairSearch:
         for number, judge in itertools.product(chosen, dict.fromkeys(judges.tolist())):
             if budget <= 0:
                 return
+            chip = replace(self._accelerators[number], layers=ranges.fixed_knobs)
             found = best_vectors(
                 self._geometry,
                 self._batch.take(np.array([judge])).activity,
-                replace(self._accelerators[number], layers=ranges.fixed_knobs),
+                chip,
                 ranges,
                 metrics,
                 count=min(budget, _VECTOR_DESIGNS),
                 most=_VECTORS,
                 rng=self._rng,
+                errors=None if self._foreseen is None else self._foreseen.of_options(chip, ranges),
             )
             budget -= max(found.scored, 1)
             self._scored_alone += found.scored
@@ -281,6 +265,8 @@ class PairSearch:
                 accelerator = resolve(HardwareConfig(**{**base, **chosen}))
             except InputError as refusal:
                 self._refusal = refusal
+                continue
+            if self._alike is not None and not self._alike(accelerator):
                 continue
             added.append(len(self._designs))
             self._designs.append(point)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aster_dse.errors import InputError
-from aster_dse.evaluation.pairs import check_designs
+from aster_dse.evaluation.design_checks import check_designs
 from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.search.history import past_looks, past_trials
 from aster_dse.search.journal import Journal

@@ -150,6 +150,16 @@ class LayerRanges(Parameter):
         Raises:
             ValueError: the text is not of these ranges.
         """
+        if text not in self._vectors:
+            self._vectors[text] = self._vector(text)
+        return self._vectors[text]
+
+    @cached_property
+    def _vectors(self) -> dict[str, tuple[int | None, ...]]:
+        """Of texts that were read: searches ask for the same ones again and again."""
+        return {}
+
+    def _vector(self, text: str) -> tuple[int | None, ...]:
         entries = [(pattern, knobs.chosen()) for pattern, knobs in parse_layers(text)]
         if entries[: len(self.fixed)] != list(self.fixed):
             raise ValueError(f"{text!r} does not begin with what is fixed")

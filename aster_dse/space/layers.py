@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -64,6 +64,10 @@ class LayerKnobs(BaseModel):
 
     def chosen(self) -> dict[str, Any]:
         """The knobs that are set."""
+        return dict(self._chosen)
+
+    @cached_property
+    def _chosen(self) -> dict[str, Any]:
         return {name: value for name, value in self if value is not None}
 
 

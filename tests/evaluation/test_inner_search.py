@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from aster_dse.activity import ActivityTrace
 from aster_dse.errors import InputError
 from aster_dse.evaluation import Evaluation
+from aster_dse.evaluation.design_checks import check_designs
 from aster_dse.evaluation.evaluate import evaluate
 from aster_dse.evaluation.inner import InnerAnswer, policy_points, search_inner, useful_policies
-from aster_dse.evaluation.pairs import check_designs
 from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.hardware import resolve
 from aster_dse.network.on_workload import geometry_for
