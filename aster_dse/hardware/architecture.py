@@ -221,4 +221,17 @@ def _settled(preset: Preset, config: HardwareConfig, chosen: dict[str, Any]) -> 
     )
     if config.arrays == "ideal" and not chosen["conditions"].ideal:
         notes += ("hardware.conditions change nothing while hardware.arrays is ideal",)
+    if config.arrays == "real" and chosen["conditions"].ideal and chosen["compute"] == "analog":
+        notes += _spare_levels(chosen["rows"], chosen["cell_bits"], chosen["adc_levels"])
     return notes
+
+
+def _spare_levels(rows: int, cell_bits: int, levels: int) -> tuple[str, ...]:
+    """A note where a converter has more levels than a column has sums."""
+    most = rows * ((1 << cell_bits) - 1)
+    if levels <= most + 1:
+        return ()
+    return (
+        f"hardware.adc_levels: columns of {rows} rows of {cell_bits}-bit cells sum to {most} at most, so "
+        f"{most + 1} of the {levels} levels are used",
+    )

@@ -25,7 +25,15 @@ from aster_dse.training import TrainedNetwork
 from aster_dse.training.trained import Feed
 from aster_dse.workload import Split, Workload
 
-__all__ = ["Calibration", "array_layers", "calibrate", "check_samples", "folded_layers", "sample_index"]
+__all__ = [
+    "Calibration",
+    "array_layers",
+    "calibrate",
+    "check_sample_count",
+    "check_samples",
+    "folded_layers",
+    "sample_index",
+]
 
 Ints = NDArray[np.int64]
 
@@ -56,7 +64,15 @@ def check_samples(workload: Workload) -> None:
     Raises:
         InputError: too few training samples.
     """
-    found = len(workload.train)
+    check_sample_count(len(workload.train))
+
+
+def check_sample_count(found: int) -> None:
+    """:func:`check_samples` by their number alone.
+
+    Raises:
+        InputError: too few training samples.
+    """
     if found < FEWEST:
         raise InputError(
             "hardware.arrays",

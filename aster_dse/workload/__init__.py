@@ -1,6 +1,6 @@
 """Workloads: labelled frames for a spiking network, made offline, by seed, and cached."""
 
-from aster_dse.workload.catalogue import load_workload, workload_names, workload_shape
+from aster_dse.workload.catalogue import load_workload, training_samples, workload_names, workload_shape
 from aster_dse.workload.dataset import FrameSource, Split, Workload, WorkloadShape
 from aster_dse.workload.digits import record_digits
 from aster_dse.workload.event_camera import EventCamera, EventStream
@@ -20,6 +20,7 @@ __all__ = [
     "load_workload",
     "record_digits",
     "record_workload",
+    "training_samples",
     "workload_names",
     "workload_shape",
 ]

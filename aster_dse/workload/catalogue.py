@@ -16,7 +16,7 @@ from aster_dse.workload.images import CifarImages
 from aster_dse.workload.made import DIGITS, DIGITS_DVS
 from aster_dse.workload.source import DataSet
 
-__all__ = ["load_workload", "workload_names", "workload_shape"]
+__all__ = ["load_workload", "training_samples", "workload_names", "workload_shape"]
 
 _SETS: Mapping[str, DataSet] = {
     "digits-dvs": DIGITS_DVS,
@@ -40,6 +40,19 @@ def workload_shape(config: WorkloadConfig) -> WorkloadShape:
         InputError: no such workload, or one that cannot have this configuration.
     """
     return _data_set(config).shape(config)
+
+
+def training_samples(config: WorkloadConfig, *, data: Path | None = None) -> int:
+    """How many training samples a workload has, counted without reading or making them.
+
+    Args:
+        data: as for :func:`load_workload`.
+
+    Raises:
+        NotFoundError: the folder of the data set is missing.
+        InputError: no such workload, a configuration it cannot have, or a damaged folder.
+    """
+    return _data_set(config).training_samples(config, data)
 
 
 def load_workload(config: WorkloadConfig, *, data: Path | None = None, cache: Path | None = None) -> Workload:

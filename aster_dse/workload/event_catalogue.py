@@ -69,6 +69,13 @@ class EventSet:
         classes = len(self.class_names) or config.classes or 0
         return WorkloadShape(in_channels=2, classes=classes, input_bits=8, static=False)
 
+    def training_samples(self, config: WorkloadConfig, data: Path | None) -> int:
+        """Count its recordings; see :class:`~aster_dse.workload.source.DataSet`."""
+        self.shape(config)
+        tree = find_recordings(self._root(config, data), self.layout, config.timesteps, config.split_by)
+        labels = np.array([sample.label for sample in tree.train], np.int64)
+        return len(held_out(labels, config.validation_share, config.seed)[0])
+
     def load(self, config: WorkloadConfig, data: Path | None, cache: Path) -> Workload:
         """Its frames, made on first use.
 

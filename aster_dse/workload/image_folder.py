@@ -174,6 +174,15 @@ class ImageFolder:
             in_channels=3, classes=self.classes or config.classes or 0, input_bits=8, static=True
         )
 
+    def training_samples(self, config: WorkloadConfig, data: Path | None) -> int:
+        """Count its files; see :class:`~aster_dse.workload.source.DataSet`."""
+        self.shape(config)
+        tree = find_tree(config.name, data, config.folder, ("train",)).absolute()
+        _, labels = _listed(tree, "train", _class_folders(tree / "train"))
+        if (tree / "test").is_dir():
+            return len(labels)
+        return len(held_out(labels, config.validation_share, config.seed)[0])
+
     def load(self, config: WorkloadConfig, data: Path | None, cache: Path) -> Workload:  # noqa: ARG002
         """List its files; nothing is made that a cache could keep."""
         shape = self.shape(config)

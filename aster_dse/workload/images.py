@@ -17,6 +17,9 @@ from aster_dse.workload.source import check_resolution
 
 __all__ = ["CifarImages"]
 
+_TRAINING_SAMPLES = 50_000
+"""Of both data sets, the same number of each class; validation is held out of them."""
+
 
 @dataclass(frozen=True)
 class CifarImages:
@@ -28,6 +31,12 @@ class CifarImages:
         """See :class:`~aster_dse.workload.source.DataSet`."""
         check_resolution(config, 16, 128)
         return WorkloadShape(in_channels=3, classes=self.cifar.classes, input_bits=8, static=True)
+
+    def training_samples(self, config: WorkloadConfig, data: Path | None) -> int:  # noqa: ARG002
+        """See :class:`~aster_dse.workload.source.DataSet`; nothing is looked for."""
+        self.shape(config)
+        labels = np.repeat(np.arange(self.cifar.classes), _TRAINING_SAMPLES // self.cifar.classes)
+        return len(held_out(labels, config.validation_share, config.seed)[0])
 
     def load(self, config: WorkloadConfig, data: Path | None, cache: Path) -> Workload:  # noqa: ARG002
         """Read it whole; nothing is made that a cache could keep."""

@@ -29,6 +29,7 @@ _MOST_BYTES = 1 << 30
 _CHUNK_BYTES = 1 << 19
 """Intensities (4 bytes each) that are recorded at once: they stay in a core's own cache."""
 _SAMPLES = 1797
+_TRAINING_SAMPLES = 1198
 _ELSEWHERE = ("folder", "classes", "validation_share")
 """Fields that data sets in folders have a use for."""
 
@@ -55,6 +56,11 @@ class MadeDigits:
                 f"at most {config.timesteps * _MOST_BYTES // size} at this resolution",
             )
         return self.own_shape
+
+    def training_samples(self, config: WorkloadConfig, data: Path | None) -> int:  # noqa: ARG002
+        """See :class:`~aster_dse.workload.source.DataSet`; whatever the seed."""
+        self.shape(config)
+        return _TRAINING_SAMPLES
 
     def load(self, config: WorkloadConfig, data: Path | None, cache: Path) -> Workload:  # noqa: ARG002
         """Make it, or take it from the cache; no folder of data is needed."""

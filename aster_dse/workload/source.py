@@ -23,6 +23,15 @@ class DataSet(Protocol):
         """
         ...
 
+    def training_samples(self, config: WorkloadConfig, data: Path | None) -> int:
+        """How many samples it has for training, counted without reading or making them.
+
+        Raises:
+            NotFoundError: its folder is missing.
+            InputError: a configuration it cannot have, or a damaged folder.
+        """
+        ...
+
     def load(self, config: WorkloadConfig, data: Path | None, cache: Path) -> Workload:
         """The data set, in its three parts.
 
