@@ -10,7 +10,7 @@ from scipy.stats import qmc  # type: ignore[import-untyped]
 __all__ = ["Coverage"]
 
 Array = NDArray[np.float64]
-_POINTS = 4_096
+_POINTS = 2_048
 
 
 class Coverage:
