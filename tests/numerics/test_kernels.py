@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -17,7 +13,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from aster_dse.network.geometry import SynapticLayer
-from aster_dse.network.kernels.library import SWITCH
 from aster_dse.numerics.arrays import LayerArrays
 from aster_dse.numerics.cells import Chip
 from aster_dse.numerics.kernels.library import array_kernels
@@ -79,11 +74,8 @@ class Shape:
     def draw(self) -> Drawn:
         random = np.random.default_rng(self.seed)
         size = (self.steps * self.samples, self.height, self.width, self.channels)
-        if self.bits == 1:
-            inputs = random.random(size) < self.rate
-        else:
-            inputs = random.integers(0, 1 << self.bits, size) * (random.random(size) < self.rate)
-        read = torch.from_numpy(np.asarray(inputs, dtype=np.float32))
+        values = random.integers(1 if self.bits == 1 else 0, 1 << self.bits, size)
+        read = torch.from_numpy((values * (random.random(size) < self.rate)).astype(np.float32))
         sample = int(random.integers(0, 100))
         layers = [self._layer(number, random, read) for number in range(len(self.outputs))]
         return Drawn(tuple(layers), read, self.steps, sample)
@@ -126,17 +118,17 @@ class Seen:
         self.seen: list[Tensor] = []
         self.histograms: list[Tensor] = []
 
-    def counts(self, layer: ArrayLayer, counts: Tensor) -> None:
+    def counts(self, layer: ArrayLayer, counts: Tensor) -> None:  # noqa: ARG002
         self.seen.append(counts)
 
-    def histogram(self, layer: ArrayLayer, histogram: Tensor) -> None:
+    def histogram(self, layer: ArrayLayer, histogram: Tensor) -> None:  # noqa: ARG002
         self.histograms.append(histogram)
 
 
 def agree(drawn: Drawn) -> None:
     """Outputs, counts and histograms of the kernels and the definition are equal."""
     module = ArrayConvolution(drawn.layers, histograms=True)
-    module.sample, module.observer = drawn.sample, Seen()
+    module.sample, module.observer = drawn.sample, (seen := Seen())
     outputs = module(drawn.inputs.view(drawn.steps, -1, *drawn.inputs.shape[1:])).flatten(0, 1)
     at = 0
     per_step = len(drawn.inputs) // drawn.steps
@@ -145,15 +137,15 @@ def agree(drawn: Drawn) -> None:
         at += layer.layer.out_channels
         expected = layer_outputs(drawn.inputs, layer, per_step=per_step, sample=drawn.sample)
         assert torch.equal(part, expected)
-        assert torch.equal(module.observer.seen[place], layer_counts(drawn.inputs, layer))
-        found, wanted = module.observer.histograms[place], column_histogram(drawn.inputs, layer)
+        assert torch.equal(seen.seen[place], layer_counts(drawn.inputs, layer))
+        found, wanted = seen.histograms[place], column_histogram(drawn.inputs, layer)
         assert torch.equal(found[:, : wanted.shape[1]], wanted)
         assert not found[:, wanted.shape[1] :].any()
 
 
 @st.composite
 def shapes(draw: st.DrawFn) -> Shape:
-    compute = draw(st.sampled_from(("analog", "analog", "analog", "digital")))
+    compute: Literal["analog", "digital"] = draw(st.sampled_from(("analog", "analog", "analog", "digital")))
     cell_bits = draw(st.integers(1, 8))
     arrays = LayerArrays(
         compute=compute,
@@ -184,10 +176,7 @@ def shapes(draw: st.DrawFn) -> Shape:
     )
 
 
-@settings(
-    max_examples=int(os.environ.get("KERNEL_EXAMPLES", "120")), deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)  # fmt: skip
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(shapes())
 @example(Shape(channels=2, outputs=(12,), height=33, width=32, arrays=LayerArrays(cell_bits=4), rate=0.1))
 @example(Shape(channels=2, outputs=(12,), height=33, width=32, arrays=LayerArrays(rows=4, cell_bits=1)))
@@ -197,10 +186,10 @@ def test_kernels_give_the_bits_of_the_definition(shape: Shape) -> None:
 
 LOOKED_UP = [
     Shape(channels=3, outputs=(6,), height=17, width=31, rate=rate, large=large, conditions=conditions,
-          arrays=LayerArrays(rows=rows, cell_bits=cell_bits, adc_levels=16, adc_range="max", column_kind=kind))
+          arrays=LayerArrays(rows=rows, cell_bits=bits, adc_levels=16, adc_range="max", column_kind=kind))
     for rate, large in ((0.1, False), (0.9, True))
     for rows in (8, 16, 32)
-    for cell_bits in (1, 3, 4, 6)
+    for bits in (1, 3, 4, 6)
     for kind in ("pair", "offset")
     for conditions in (CONDITIONS[0], CONDITIONS[2])
 ]  # fmt: skip
