@@ -45,7 +45,7 @@ class ArrayLayer:
     @property
     def exact(self) -> bool:
         """Read without a converter."""
-        return self.arrays.adc_range == EXACT
+        return self.arrays.adc_range == EXACT or self.arrays.compute == "digital"
 
     @property
     def noisy(self) -> bool:

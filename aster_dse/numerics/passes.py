@@ -58,8 +58,8 @@ def run_pass(
         for module in modules:
             module.sample = start
 
-        def counter(members: tuple[int, ...], part: slice = part, steps: int = len(frames)) -> _Counter:
-            return _Counter(counts, modules, neurons, members, part, steps)
+        def counter(members: tuple[int, ...], part: slice = part, batch: int = frames.shape[1]) -> _Counter:
+            return _Counter(counts, modules, neurons, members, part, batch)
 
         for skips, said in enumerate(network.forward_sets(frames, sets, counter)):
             logits[skips, part] = said.transpose(0, 1).cpu().numpy()
@@ -116,10 +116,10 @@ class _Counter:
         neurons: dict[str, int],
         members: tuple[int, ...],
         samples: slice,
-        steps: int,
+        batch: int,
     ) -> None:
         self._counts, self._neurons = counts, neurons
-        self._members, self._samples, self._steps = members, samples, steps
+        self._members, self._samples, self._batch = members, samples, batch
         for module in modules:
             module.observer = self
 
@@ -132,8 +132,8 @@ class _Counter:
         pass
 
     def counts(self, layer: ArrayLayer, counts: Tensor) -> None:
-        by_step = counts.view(-1, len(counts) // self._read_steps(counts), 3)
-        seen = by_step.transpose(0, 1).cpu().numpy()
+        # A static image is read once, which stands for every step.
+        seen = counts.view(-1, self._batch, 3).transpose(0, 1).cpu().numpy()
         for member in self._members:
             self._counts.layers[member, self._samples, :, layer.number] = seen
 
