@@ -38,7 +38,7 @@ Ints = NDArray[np.int64]
 
 _BATCH = 64
 FEWEST = 2 * CALIBRATION_SAMPLES
-"""Training samples from which two calibration sets have none in common."""
+"""Training samples from which two neighbouring calibration sets have at most one in common, the first."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Small networks that fire everywhere, untrained, on random frames: every option of the network in little time."""
+"""Small untrained networks that fire everywhere, on random frames, for every option of the network."""
 
 from __future__ import annotations
 
