@@ -1,7 +1,7 @@
 """A layer by IBM's aihwkit-lightning: one ``AnalogLinear`` per tile, slice and side.
 
 Source: aihwkit-lightning 2.1. Its converter rounds half to even within plus and minus ``out_bound`` times the
-largest weight of a tile, in ``out_res`` steps; with ``out_res = 2 (L - 1)`` the positive half is our L levels.
+largest weight of a tile, in ``out_res`` steps: with ``out_res = 2 (L - 1)`` our L levels are the upper half.
 Inputs are given a fixed range of 1, since by default it learns one that clips spikes.
 """
 
