@@ -65,3 +65,16 @@ class UnreachableError(AsterError):
     """The database or the cluster cannot be reached (exit code 5)."""
 
     exit_code = 5
+
+
+class PassError(AsterError):
+    """A network could not be run on some arrays.
+
+    Args:
+        network: its training key, or what it is called.
+        arrays: what they do, in words.
+        reason: what went wrong.
+    """
+
+    def __init__(self, network: str, arrays: str, reason: str) -> None:
+        super().__init__(f"network {network} on arrays of {arrays}: {reason}")

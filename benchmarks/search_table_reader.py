@@ -20,6 +20,7 @@ from search_table import SPACE, TABLE
 
 from aster_dse.activity import InferenceActivity
 from aster_dse.evaluation import Evaluation
+from aster_dse.evaluation.metric_values import metric_values
 from aster_dse.evaluation.pairs import InnerPairs, search_pairs
 from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.hardware import resolve
@@ -29,7 +30,15 @@ from aster_dse.network.geometry import NetworkGeometry
 from aster_dse.network.on_workload import geometry_for
 from aster_dse.pareto import non_dominated_mask
 from aster_dse.policy.batch import PolicyBatch
-from aster_dse.space import ROW_SIZES, Candidate, SearchSpace, assign, load_space
+from aster_dse.space import (
+    COST_FIGURES,
+    POLICY_FIGURES,
+    ROW_SIZES,
+    Candidate,
+    SearchSpace,
+    assign,
+    load_space,
+)
 
 __all__ = ["Network", "question_of", "read_table", "space_of_table"]
 
@@ -109,14 +118,10 @@ class Network:
         batch = self.batch.take(np.array([self._nearest(wanted)]))
         accelerator = resolve(assign(self.candidate, wanted).hardware)
         cost = estimate_many(self.geometry, batch.activity, DesignTable.stack([accelerator]))
-        metrics = {
-            "accuracy": float(batch.accuracy[0]),
-            "energy_uj": float(cost.energy_uj[0]),
-            "latency_us": float(cost.latency_us[0]),
-            "area_mm2": float(cost.area_mm2[0]),
-            "mean_timesteps": float(batch.mean_timesteps[0]),
-            "edp_uj_us": float(cost.energy_uj[0] * cost.latency_us[0]),
-        }
+        figures = {name: getattr(cost, name)[0] for name in COST_FIGURES}
+        figures |= {name: getattr(batch, name)[0] for name in POLICY_FIGURES}
+        found = metric_values(figures, constraints=self.space.constraints)
+        metrics = {name: float(value) for name, value in found.items()}
         return Evaluation(wanted, metrics, sum(b.violation(metrics) for b in self.space.constraints))
 
     def _nearest(self, wanted: Mapping[str, Any]) -> int:

@@ -30,7 +30,7 @@ class InferenceActivity:
     """``[K, synaptic]`` windows (times bit planes) in which at least one row is driven."""
     active_accesses: Array
     """``[K, synaptic, len(ROW_SIZES)]`` (window, bit plane, row tile) triples with at least one driven row,
-    by array height."""
+    by array height; ``[K, synaptic, 1]`` where they were counted for one design's rows alone."""
     spikes: Array
     """``[K, neurons]`` spikes emitted by each LIF (or product) layer."""
     exits_early: NDArray[np.bool_]

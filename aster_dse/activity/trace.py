@@ -39,7 +39,8 @@ class ActivityTrace:
     active_windows: NDArray[np.int32]
     """``[S, N, T, synaptic]``"""
     active_accesses: NDArray[np.int32]
-    """``[S, N, T, synaptic, len(ROW_SIZES)]``"""
+    """``[S, N, T, synaptic, len(ROW_SIZES)]``, or ``[S, N, T, synaptic, 1]`` where the network ran on arrays:
+    for their own rows alone."""
 
     @property
     def skip_order(self) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -38,7 +38,9 @@ def pareto(
 ) -> None:
     """Show the configurations that no other one beats."""
     from aster_dse.export import goals_of, study_front
+    from aster_dse.space import METRICS
     from aster_dse.store import StudyReader
+    from aster_dse.store.shown import shown_metrics
 
     with StudyReader(storage) as reader:
         row = reader.study(study)
@@ -48,7 +50,9 @@ def pareto(
         if json:
             print_json([point.as_dict() for point in points])
         elif points:
-            print_points(points, goals)
+            # By default also what says how the arrays did, where they are judged.
+            about = [name for name in shown_metrics(row) if METRICS[name].about_arrays]
+            print_points(points, dict.fromkeys([*goals, *(() if names else about)]))
             if "accuracy" in goals and (words := _how_many_alike(points)):
                 print(words)
             if not points[0].feasible:
@@ -64,7 +68,7 @@ def pareto(
                 print(f"{study} has no evaluated configuration yet")
 
 
-def print_points(points: Sequence[Point], goals: Mapping[str, str], *, most: int | None = None) -> None:
+def print_points(points: Sequence[Point], goals: Iterable[str], *, most: int | None = None) -> None:
     """Configurations as a table: their figures, then as many of the knobs that differ as fit.
 
     Args:

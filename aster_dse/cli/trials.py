@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -79,6 +79,7 @@ def show(
 ) -> None:
     """Show everything about one trial: configuration, figures, breakdowns, exits, firing rates, attempts."""
     from aster_dse.store import StudyReader
+    from aster_dse.store.shown import shown_metrics
 
     with StudyReader(storage) as reader:
         row = reader.study(study)
@@ -86,7 +87,7 @@ def show(
     if json:
         print_json(facts)
     else:
-        _print_everything(facts)
+        _print_everything(facts, shown_metrics(row))
 
 
 def _outcome(trial: TrialRow) -> str:
@@ -248,7 +249,7 @@ def _constraints(study: StudyRow, row: EvaluationRow) -> list[dict[str, Any]]:
     ]
 
 
-def _print_everything(facts: dict[str, Any]) -> None:
+def _print_everything(facts: dict[str, Any], shown: Collection[str]) -> None:
     place = f", configuration {facts['index']}" if "index" in facts else ""
     print(
         f"{facts['study']}: trial {facts['trial']}{place}, {facts['state']}, network {facts['training_key']}"
@@ -259,7 +260,7 @@ def _print_everything(facts: dict[str, Any]) -> None:
         if knobs:
             print(f"  {group:9} " + ", ".join(f"{name} {number(value)}" for name, value in knobs.items()))
     if "metrics" in facts:
-        _print_figures(facts)
+        _print_figures(facts, shown)
     training = facts["training"]
     if training is not None:
         found = " (found trained)" if facts["reused"] else ""
@@ -279,9 +280,10 @@ def _print_everything(facts: dict[str, Any]) -> None:
         print(f"{file['kind']}: {file['path']}, {file['bytes']:,} bytes")
 
 
-def _print_figures(facts: dict[str, Any]) -> None:
-    rows = table([heading(name) for name in facts["metrics"]], right=[heading(n) for n in facts["metrics"]])
-    rows.add_row(*map(number, facts["metrics"].values()))
+def _print_figures(facts: dict[str, Any], shown: Collection[str]) -> None:
+    metrics = {name: value for name, value in facts["metrics"].items() if name in shown}
+    rows = table([heading(name) for name in metrics], right=[heading(name) for name in metrics])
+    rows.add_row(*map(number, metrics.values()))
     print_table(rows)
     if facts["accuracy_interval"]:
         low, high = facts["accuracy_interval"]

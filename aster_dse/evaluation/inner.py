@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +24,7 @@ from aster_dse.evaluation.pairs import search_pairs
 from aster_dse.evaluation.question import InnerQuestion, settled
 from aster_dse.evaluation.result import Evaluation
 from aster_dse.pareto import non_dominated_mask
-from aster_dse.policy import PolicyTable
-from aster_dse.policy.batch import PolicyBatch, apply_policies
+from aster_dse.policy import ChipPolicies, apply_on_chips
 from aster_dse.space import METRICS, Candidate, Parameter, assign, parse_constraint
 
 __all__ = ["InnerAnswer", "policy_points", "search_inner", "useful_policies"]
@@ -46,6 +46,10 @@ class InnerAnswer:
     """Pairs of a policy and an accelerator that were scored."""
     exhaustive: bool
     """Whether every accelerator of the space met every policy that can matter."""
+    classes: int = 0
+    """Numerics classes that the network was run on, where arrays are real."""
+    failures: tuple[str, ...] = ()
+    """Why passes could not be made."""
 
 
 def search_inner(trace: ActivityTrace, candidate: Candidate, question: InnerQuestion) -> InnerAnswer:
@@ -68,14 +72,23 @@ def search_inner(trace: ActivityTrace, candidate: Candidate, question: InnerQues
 
 
 def useful_policies(
-    trace: ActivityTrace, candidate: Candidate, question: InnerQuestion
-) -> tuple[list[dict[str, Any]], PolicyBatch]:
+    trace: ActivityTrace,
+    candidate: Candidate,
+    question: InnerQuestion,
+    *,
+    chips: Sequence[ActivityTrace] = (),
+) -> tuple[list[dict[str, Any]], ChipPolicies]:
     """Policies of the space that no other one beats in everything on this trace, the most accurate first.
 
     Where a metric that is asked for is not monotone in the counts of events, none that differs is left out.
+
+    Args:
+        trace: of the plain network.
+        chips: of the network on its arrays, a trace for each chip; a policy then has to be beaten on all of
+            them.
     """
     points = policy_points(trace, candidate, question)
-    batch = apply_policies(PolicyTable(trace), [assign(candidate, point).policy for point in points])
+    batch = apply_on_chips(trace, chips, [assign(candidate, point).policy for point in points])
     figures = batch.figures
     _, first = np.unique(figures, axis=0, return_index=True)
     useful = np.sort(first)

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aster_dse.evaluation.metric_values import metric_values
+from aster_dse.evaluation.metric_values import metric_values, violations
 from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.hardware import Accelerator
 from aster_dse.hardware.cost import estimate_many
 from aster_dse.hardware.designs import DesignTable
 from aster_dse.network.geometry import NetworkGeometry
 from aster_dse.pareto import non_dominated_mask
-from aster_dse.policy.batch import PolicyBatch
-from aster_dse.space import COST_FIGURES, POLICY_FIGURES, Constraint, parse_constraint
+from aster_dse.policy import ChipPolicies, PolicyBatch
+from aster_dse.space import COST_FIGURES, POLICY_FIGURES, parse_constraint
 
-__all__ = ["Pair", "PairScores"]
+__all__ = ["ForeseenLoss", "Pair", "PairScores"]
 
 Array = NDArray[np.float64]
+ForeseenLoss = Callable[[Sequence[Accelerator]], Array]
 
 _LEAST_INFEASIBLE = 8
 _AT_ONCE = 4_096
 """Pairs whose front is found at once, before that of all."""
-_TINY = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +70,19 @@ class PairScores:
         geometry: of the network.
         batch: what the policies make of it.
         question: what counts.
+        foreseen_loss: accuracy that each of some accelerators is expected to lose, where policies were
+            applied to the plain network alone.
     """
 
-    def __init__(self, geometry: NetworkGeometry, batch: PolicyBatch, question: InnerQuestion) -> None:
+    def __init__(
+        self,
+        geometry: NetworkGeometry,
+        batch: ChipPolicies,
+        question: InnerQuestion,
+        foreseen_loss: ForeseenLoss | None = None,
+    ) -> None:
         self.scored = 0
+        self._foreseen_loss = foreseen_loss
         self._geometry = geometry
         self._layers = [layer.name for layer in geometry.synaptic]
         self._batch = batch
@@ -92,9 +101,28 @@ class PairScores:
         table = DesignTable.stack(accelerators, self._layers)
         batch = self._batch.take(policies)
         shape = (len(batch), len(designs))
-        cost = {name: np.empty(shape) for name in COST_FIGURES}
-        by_policy = shape[0] <= shape[1]
-        for index in range(min(shape)):
+        cost = {name: np.empty((len(batch.chips), *shape)) for name in COST_FIGURES}
+        for chip, policies_of_chip in enumerate(batch.chips):
+            self._add_costs(policies_of_chip, table, {name: values[chip] for name, values in cost.items()})
+        self.scored += math.prod(shape)
+        figures: dict[str, Array] = {
+            name: np.stack([getattr(chip, name) for chip in batch.chips])[:, :, None]
+            for name in POLICY_FIGURES
+        }
+        figures["accuracy_ideal"] = batch.accuracy_ideal[None, :, None]
+        if self._foreseen_loss is not None:
+            figures["accuracy"] = np.maximum(figures["accuracy"] - self._foreseen_loss(accelerators), 0.0)
+        metrics = metric_values({**cost, **figures}, self._metrics, constraints=self._constraints, chips=True)
+        objectives = np.stack([metrics[name] for name in self._objectives], axis=-1)
+        violation = np.zeros(shape)
+        for bound in self._constraints:
+            violation += violations(bound, metrics[bound.metric])
+        self._blocks.append(_Block(policies, np.array(designs), objectives * self._signs, violation))
+
+    def _add_costs(self, batch: PolicyBatch, table: DesignTable, cost: dict[str, Array]) -> None:
+        """Fill in ``[policies, designs]`` costs of one chip."""
+        by_policy = len(batch) <= len(table)
+        for index in range(min(len(batch), len(table))):
             one = np.array([index])
             found = (
                 estimate_many(self._geometry, batch.take(one).activity, table)
@@ -103,24 +131,24 @@ class PairScores:
             )
             for name, values in cost.items():
                 values[(index, slice(None)) if by_policy else (slice(None), index)] = getattr(found, name)
-        self.scored += math.prod(shape)
-        policy = {name: getattr(batch, name)[:, None] for name in POLICY_FIGURES}
-        metrics = metric_values({**cost, **policy}, self._metrics)
-        objectives = np.stack([metrics[name] for name in self._objectives], axis=-1)
-        violation = np.zeros(shape)
-        for bound in self._constraints:
-            violation += _violations(bound, metrics[bound.metric])
-        self._blocks.append(_Block(policies, np.array(designs), objectives * self._signs, violation))
 
-    def best(self) -> list[Pair]:
-        """The front of all pairs, equal figures once; while none is feasible, those that violate least."""
+    def best(self, among: NDArray[np.intp] | None = None) -> list[Pair]:
+        """The front of all pairs, equal figures once; while none is feasible, those that violate least.
+
+        Args:
+            among: numbers of the designs to look at; None for all. Then the front is all there is.
+        """
         kept: list[tuple[_Block, int, int]] = []
         rows = []
         for block in self._blocks:
+            wanted = None if among is None else np.isin(block.designs, among)
+            if wanted is not None and not wanted.any():
+                continue
             step = max(_AT_ONCE // len(block.policies), 1)
             for begin in range(0, len(block.designs), step):
                 part = slice(begin, begin + step)
-                designs, policies = np.nonzero(block.violation[:, part].T <= 0.0)
+                feasible = block.violation[:, part].T <= 0.0
+                designs, policies = np.nonzero(feasible if wanted is None else feasible & wanted[part, None])
                 if designs.size:
                     designs += begin
                     points = block.objectives[policies, designs]
@@ -129,7 +157,7 @@ class PairScores:
                     kept += [(block, p, a) for p, a in numbers]
                     rows.append(points[mask])
         if not kept:
-            return self._nearest()
+            return self._nearest() if among is None else []
         points = np.concatenate(rows)
         _, first = np.unique(points, axis=0, return_index=True)
         first = np.sort(first)
@@ -143,9 +171,3 @@ class PairScores:
             places = np.unravel_index(order, block.violation.shape)
             found += [block.pair(int(p), int(a)) for p, a in zip(*places, strict=True)]
         return sorted(found, key=lambda pair: pair.violation)[:_LEAST_INFEASIBLE]
-
-
-def _violations(bound: Constraint, values: Array) -> Array:
-    """:meth:`Constraint.violation` of each value."""
-    excess = values - bound.bound if bound.operator == "<=" else bound.bound - values
-    return np.asarray(np.maximum(excess, 0.0) / max(abs(bound.bound), _TINY))

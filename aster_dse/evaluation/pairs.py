@@ -8,32 +8,30 @@ drawn alike for all layers; what the layers of a good accelerator should be is w
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import qmc  # type: ignore[import-untyped]
 
 from aster_dse.errors import InputError
+from aster_dse.evaluation.drawing import cardinality, mutated, spread
 from aster_dse.evaluation.layer_vectors import best_vectors
-from aster_dse.evaluation.pair_scores import PairScores
+from aster_dse.evaluation.pair_scores import ForeseenLoss, PairScores
 from aster_dse.evaluation.question import InnerQuestion, settled
 from aster_dse.hardware import Accelerator, resolve
 from aster_dse.network.geometry import NetworkGeometry
-from aster_dse.policy.batch import PolicyBatch
+from aster_dse.policy import ChipPolicies, PolicyBatch
 from aster_dse.space import (
     Candidate,
-    Choice,
     HardwareConfig,
     LayerRanges,
     Parameter,
     parse_constraint,
 )
 
-__all__ = ["InnerPairs", "check_designs", "search_pairs"]
+__all__ = ["InnerPairs", "PairSearch", "check_designs", "search_pairs"]
 
 Array = NDArray[np.float64]
 
@@ -42,8 +40,6 @@ _DESIGNS = 4_096
 _ROUNDS = 6
 _SCOUTS = 8
 """Policies that judge the drawn accelerators before the best of them meet all."""
-_STEP = 0.15
-"""Standard deviation of a mutation, as a share of the knob's range."""
 _VECTORS = 48
 """Vectors of knobs of layers that are kept for an accelerator under a policy."""
 _VECTOR_DESIGNS = 2_000
@@ -69,7 +65,7 @@ class InnerPairs:
 def search_pairs(
     geometry: NetworkGeometry,
     policies: Sequence[Mapping[str, Any]],
-    batch: PolicyBatch,
+    batch: PolicyBatch | ChipPolicies,
     candidate: Candidate,
     question: InnerQuestion,
 ) -> InnerPairs:
@@ -82,7 +78,7 @@ def search_pairs(
     Raises:
         InputError: no accelerator of the space can exist.
     """
-    search = _Search(geometry, policies, batch, candidate, question)
+    search = PairSearch(geometry, policies, batch, candidate, question)
     search.run()
     return search.front()
 
@@ -99,7 +95,7 @@ def check_designs(parameters: Sequence[Parameter], hardware: HardwareConfig, *, 
         return
     refusal: InputError | None = None
     fixed = hardware.model_dump()
-    for units in _spread(len(searched), 256, np.random.default_rng(seed)):
+    for units in spread(len(searched), 256, np.random.default_rng(seed)):
         chosen = {p.name: p.from_unit(unit) for p, unit in zip(searched, units, strict=True)}
         try:
             resolve(HardwareConfig(**{**fixed, **chosen}))
@@ -111,25 +107,32 @@ def check_designs(parameters: Sequence[Parameter], hardware: HardwareConfig, *, 
         raise refusal
 
 
-class _Search:
+class PairSearch:
+    """A search among the pairs of policies and accelerators; arguments as for :func:`search_pairs`.
+
+    Args:
+        foreseen_loss: see :class:`~aster_dse.evaluation.pair_scores.PairScores`.
+    """
+
     def __init__(
         self,
         geometry: NetworkGeometry,
         policies: Sequence[Mapping[str, Any]],
-        batch: PolicyBatch,
+        batch: PolicyBatch | ChipPolicies,
         candidate: Candidate,
         question: InnerQuestion,
+        foreseen_loss: ForeseenLoss | None = None,
     ) -> None:
         self._exhaustive = True
         self._scored_alone = 0
         """Designs scored to find what layers should be."""
         self._geometry = geometry
         self._policies = policies
-        self._batch = batch
+        self._batch = batch if isinstance(batch, ChipPolicies) else ChipPolicies.plain(batch)
         self._candidate = candidate
         self._question = question
         self._rng = np.random.default_rng(question.seed)
-        self._scores = PairScores(geometry, batch, question)
+        self._scores = PairScores(geometry, self._batch, question, foreseen_loss)
         layers = [layer.name for layer in geometry.synaptic]
         self._searched = [
             p.on(layers) if isinstance(p, LayerRanges) else p
@@ -138,6 +141,7 @@ class _Search:
         ]
         self._layers = next((p for p in self._searched if isinstance(p, LayerRanges)), None)
         self._designs: list[dict[str, Any]] = []
+        """The searched knobs of each accelerator by path."""
         self._accelerators: list[Accelerator] = []
         self._known: set[tuple[Any, ...]] = set()
         self._refusal: InputError | None = None
@@ -145,7 +149,7 @@ class _Search:
     def run(self) -> None:
         """Score until the question's count is used up, or nothing is left."""
         count = max(self._question.count // len(self._policies), 1)
-        listed = _cardinality(self._searched)
+        listed = cardinality(self._searched)
         self._exhaustive = listed is not None and listed <= count
         everyone = np.arange(len(self._policies))
         if self._exhaustive:
@@ -166,6 +170,35 @@ class _Search:
         if not self._accelerators and self._refusal is not None:
             raise self._refusal
 
+    def score_designs(self, points: Iterable[Mapping[str, Any]]) -> None:
+        """Let every policy meet these accelerators, each given by the searched knobs by path."""
+        self._score(np.arange(len(self._policies)), self._add(iter([dict(point) for point in points])))
+
+    @property
+    def scored(self) -> int:
+        """Pairs scored so far."""
+        return self._scores.scored + self._scored_alone
+
+    @property
+    def designs(self) -> Sequence[Mapping[str, Any]]:
+        """The searched knobs of every accelerator met, by path."""
+        return self._designs
+
+    @property
+    def accelerators(self) -> Sequence[Accelerator]:
+        """Every accelerator met, in the order of :attr:`designs`."""
+        return self._accelerators
+
+    @property
+    def exhaustive(self) -> bool:
+        """Whether every accelerator of the space met every policy."""
+        return self._exhaustive
+
+    @property
+    def scores(self) -> PairScores:
+        """What the pairs came to."""
+        return self._scores
+
     def front(self) -> InnerPairs:
         """The front, or the least infeasible pairs."""
         best = self._scores.best()
@@ -174,7 +207,7 @@ class _Search:
             assignments=tuple({q.path: point[q.path] for q in self._question.parameters} for point in chosen),
             objectives=np.array([pair.objectives for pair in best]),
             violation=np.array([pair.violation for pair in best]),
-            scored=self._scores.scored + self._scored_alone,
+            scored=self.scored,
             exhaustive=self._exhaustive,
         )
 
@@ -185,7 +218,7 @@ class _Search:
             yield dict(zip((p.path for p in self._searched), row, strict=True))
 
     def _drawn(self, count: int) -> Iterator[dict[str, Any]]:
-        for units in _spread(len(self._searched), count, self._rng):
+        for units in spread(len(self._searched), count, self._rng):
             yield {p.path: p.from_unit(unit) for p, unit in zip(self._searched, units, strict=True)}
 
     def _offspring(self, count: int) -> Iterator[dict[str, Any]]:
@@ -199,7 +232,7 @@ class _Search:
                 value = (mother if rng.random() < 0.5 else father)[p.path]
                 # A knob whose condition was false has a value that may lie outside its range.
                 if value not in p or rng.random() * len(self._searched) < 1.0:
-                    value = _mutated(rng, p, value)
+                    value = mutated(rng, p, value)
                 child[p.path] = value
             yield child
 
@@ -260,37 +293,3 @@ class _Search:
 
     def _score(self, policies: NDArray[np.intp], designs: Sequence[int]) -> None:
         self._scores.score(policies, designs, [self._accelerators[number] for number in designs])
-
-
-def _cardinality(parameters: Sequence[Parameter]) -> int | None:
-    counts = [p.cardinality for p in parameters]
-    return None if None in counts else math.prod(count for count in counts if count is not None)
-
-
-def _spread(dimensions: int, count: int, rng: np.random.Generator) -> Iterator[list[float]]:
-    """Scrambled Sobol points, which fill a space evenly."""
-    if not dimensions:
-        yield []
-        return
-    sequence = qmc.Sobol(dimensions, scramble=True, rng=rng)
-    yield from sequence.random(2 ** max(count - 1, 1).bit_length()).tolist()[:count]
-
-
-def _mutated(rng: np.random.Generator, parameter: Parameter, value: Any) -> Any:
-    if value not in parameter:
-        return parameter.from_unit(rng.random())
-    if isinstance(parameter, LayerRanges):
-        vector = list(parameter.vector(value))
-        slot = int(rng.integers(len(vector))) if vector else 0
-        return parameter.text(
-            [
-                int(rng.integers(count)) if option is None or place == slot else option
-                for place, (option, count) in enumerate(zip(vector, parameter.counts, strict=True))
-            ]
-        )
-    if isinstance(parameter, Choice):
-        others = [option for option in parameter.options if option != value]
-        return others[int(rng.integers(len(others)))] if others else value
-    unit = parameter.to_unit(value) + _STEP * float(rng.standard_normal())
-    folded = math.fmod(abs(unit), 2.0)
-    return parameter.from_unit(2.0 - folded if folded > 1.0 else folded)

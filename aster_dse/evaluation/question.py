@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from aster_dse.space import Candidate, Parameter, parse_constraint
+from aster_dse.space import METRICS, Candidate, Parameter, parse_constraint
 
 __all__ = ["InnerQuestion", "settled"]
 
 _PAIRS_WHILE_TRAINING = 4_096
+_PASSES_WHILE_TRAINING = 2
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,23 @@ class InnerQuestion:
     count: int
     """Pairs of a policy and an accelerator to score at most, where there are more."""
     seed: int
+    passes: int = 6
+    """Numerics classes that a network is run on at most, where arrays are real."""
 
     def while_training(self) -> InnerQuestion:
         """The question to a network that is still being trained: it may be less accurate than a bound asks
         for, since it is so only for now, and fewer pairs do."""
-        lasting = [text for text in self.constraints if parse_constraint(text).metric != "accuracy"]
-        return replace(self, constraints=tuple(lasting), count=min(self.count, _PAIRS_WHILE_TRAINING))
+        lasting = [
+            text
+            for text in self.constraints
+            if not METRICS[parse_constraint(text).metric].improves_with_training
+        ]
+        return replace(
+            self,
+            constraints=tuple(lasting),
+            count=min(self.count, _PAIRS_WHILE_TRAINING),
+            passes=min(self.passes, _PASSES_WHILE_TRAINING),
+        )
 
 
 def settled(

@@ -30,6 +30,7 @@ _FABRIC = tuple(Fabric.model_fields)
 COLUMN_CLASSES: dict[str, CostClass] = {
     **{name: knob.cost for name, knob in HARDWARE_KNOBS.items() if knob.column},
     **dict.fromkeys(_FABRIC, CostClass.STRUCTURE),
+    "membrane_bits": CostClass.STRUCTURE_AND_CONVERTER,  # the width of a count of rows
     "technology": CostClass.STRUCTURE_AND_CONVERTER,
 }
 """What depends on each column of a table."""

@@ -26,6 +26,9 @@ ENERGY_COMPONENTS = (
     "columns",
     "adc",
     "shift_add",
+    "adc_ranges",
+    "step_multipliers",
+    "row_counters",
     "adder_trees",
     "accumulators",
     "input_registers",
@@ -46,6 +49,9 @@ ENERGY_KINDS = {
         "columns",
         "adc",
         "shift_add",
+        "adc_ranges",
+        "step_multipliers",
+        "row_counters",
         "adder_trees",
         "accumulators",
         "input_registers",
@@ -83,7 +89,7 @@ def energy_by_layer(
     Args:
         leakage_mw: ``[K]`` static power of the chip; a layer pays for it while it runs.
     """
-    get, bits = designs.gather, designs.membrane_bits[:, None]
+    get, bits, ranges = designs.gather, designs.membrane_bits[:, None], converter.ranges
     adder, register, gate = get("adder_bit_pj") * bits, get("register_bit_pj"), get("gate_pj")
     buffer_bit = sram_bit_pj(designs, designs.buffer_kib[:, None].astype(float))
     router, bus, dram = get("router_bit_pj"), get("bus_bit_pj"), get("dram_bit_pj")
@@ -115,6 +121,11 @@ def energy_by_layer(
         "columns": conversions * converter.column_pj,
         "adc": conversions * converter.conversion_pj,
         "shift_add": conversions * converter.shift_add_pj,
+        "adc_ranges": conversions * ranges.switching_pj,
+        "step_multipliers": conversions * ranges.multiply_pj,
+        # Every array counts its own rows.
+        "row_counters": events.accesses * placement.column_tiles * ranges.count_pj
+        + events.windows * flow.outputs * ranges.subtract_pj,
         "adder_trees": sums * converter.tree_pj,
         # Row tiles are added as they come; the sum of a window is kept between bit planes.
         "accumulators": sums * adder

@@ -53,7 +53,8 @@ def count_events(
     every_window = flow.windows * runs
     count, layers = len(designs), len(flow.fan_in)
     policy = np.arange(count) if len(activity) > 1 else np.zeros(count, dtype=np.int64)
-    accesses = activity.active_accesses[policy[:, None], np.arange(layers), designs.row_size_index]
+    height = designs.row_size_index if activity.active_accesses.shape[2] > 1 else 0
+    accesses = activity.active_accesses[policy[:, None], np.arange(layers), height]
     dense = flow.tokens * flow.channels * attention_runs
     spikes = activity.spikes
     return Events(

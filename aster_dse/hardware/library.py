@@ -57,6 +57,14 @@ class Library(Entry):
     shift_add_energy: Quantity | None = None
     """Of 16 bits; None composes it of an adder as wide as a converted value and a shift register."""
     shift_add_area: Quantity
+    multiplier_energy: Quantity | None = None
+    """Of a multiplication, whose size is the products of single bits in it; None takes a full adder and a
+    gate for each of them."""
+    multiplier_area: Quantity | None = None
+    row_count_energy: Quantity | None = None
+    """Of counting the driven rows in an access of an array; None composes it of adders and registers."""
+    row_count_area: Quantity | None = None
+    """Of what counts them, per array."""
     register_energy: Quantity
     register_area: Quantity
     comparator_energy: Quantity

@@ -43,6 +43,7 @@ def peak(accelerator: Accelerator, *, input_bits: int = 1) -> Peak:
     """Peak figures of an accelerator; one tile where the number of tiles is left to the network."""
     designs = DesignTable.stack([accelerator])
     converter = read_out(designs)
+    ranges = converter.ranges
     tiles = accelerator.tiles or 1
     arrays = tiles * accelerator.subarrays_per_tile * accelerator.arrays_per_subarray
     weights = accelerator.columns // int(designs.columns_per_weight[0, 0])
@@ -61,6 +62,9 @@ def peak(accelerator: Accelerator, *, input_bits: int = 1) -> Peak:
         "columns": columns * only(converter.column_pj),
         "adc": columns * only(converter.conversion_pj),
         "shift_add": columns * only(converter.shift_add_pj),
+        "adc_ranges": columns * only(ranges.switching_pj),
+        "step_multipliers": columns * only(ranges.multiply_pj),
+        "row_counters": only(ranges.count_pj),
         "adder_trees": weights * only(converter.tree_pj),
     }
     products = accelerator.rows * weights

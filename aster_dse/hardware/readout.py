@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from aster_dse.hardware.converters import SURVEY, murmann_area_um2, murmann_energy_pj
 from aster_dse.hardware.designs import DesignTable
+from aster_dse.hardware.ranges import RangeCosts, adder_tree_bits, range_costs
 
-__all__ = ["ReadOut", "adder_tree_bits", "read_out"]
+__all__ = ["ReadOut", "read_out"]
 
 Array = NDArray[np.float64]
 
@@ -35,19 +36,13 @@ class ReadOut:
     converter_um2: Array
     shift_add_um2: Array
     """Of the one beside each converter; both 0 in a digital array."""
+    ranges: RangeCosts
+    """Of ranges that the converters are set to, and of an offset."""
     slots: Array
     """Conversions that follow one another in an access: the columns that share a converter."""
     slot_ns: Array
     """Whole clock cycles, as many as one of them needs."""
     period_ns: Array
-
-
-def adder_tree_bits(rows: Array, weight_bits: Array) -> Array:
-    """Full adders of a tree over ``rows`` operands of ``weight_bits``: ``N (w + 1) - (w + log2 N + 1)``.
-
-    Source: ZigZag-IMC (Sun et al., ICCAD 2023).
-    """
-    return np.asarray(rows * (weight_bits + 1) - (weight_bits + np.log2(rows) + 1))
 
 
 def read_out(designs: DesignTable) -> ReadOut:
@@ -94,6 +89,7 @@ def read_out(designs: DesignTable) -> ReadOut:
         cell_pj=cell_pj,
         converter_um2=area,
         shift_add_um2=shift_add_um2,
+        ranges=range_costs(designs),
         slots=slots,
         slot_ns=slot,
         period_ns=period,

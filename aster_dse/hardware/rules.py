@@ -8,7 +8,7 @@ from typing import Any
 
 from aster_dse.space.hardware_knobs import ARRAYS, COLUMN_KINDS, COMPUTE
 
-__all__ = ["RULES", "Rule", "columns_per_weight", "is_digital"]
+__all__ = ["RULES", "Rule", "columns_per_slice", "columns_per_weight", "is_digital"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ def columns_per_weight(design: Any) -> Any:
     """One or two columns for each slice of ``cell_bits``; in a digital array a column for each bit."""
     slices = -(-design.weight_bits // design.cell_bits)
     digital = is_digital(design)
-    return digital * design.weight_bits + (1 - digital) * _columns_per_slice(design) * slices
+    return digital * design.weight_bits + (1 - digital) * columns_per_slice(design) * slices
 
 
 def is_digital(design: Any) -> Any:
@@ -33,7 +33,7 @@ def is_digital(design: Any) -> Any:
     return _index(COMPUTE, design.compute)
 
 
-def _columns_per_slice(design: Any) -> Any:
+def columns_per_slice(design: Any) -> Any:
     """2 where a positive and a negative column hold a weight's slice, 1 where an offset makes it positive."""
     return 2 - _index(COLUMN_KINDS, design.column_kind)
 
@@ -70,7 +70,7 @@ RULES = (
         lambda d: (
             f"{d.columns} columns cannot hold one weight: {d.weight_bits} bits in cells of "
             f"{1 if is_digital(d) else d.cell_bits}, "
-            + ("as differential pairs, " if _columns_per_slice(d) > 1 and not is_digital(d) else "")
+            + ("as differential pairs, " if columns_per_slice(d) > 1 and not is_digital(d) else "")
             + f"take {columns_per_weight(d)}",
             "raise columns or cell_bits, or lower weight_bits",
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -44,6 +45,12 @@ class Technology:
     shift_add_bit_pj: float
     """Per bit of a shift-and-add; 0 where it is composed of adder and register bits."""
     shift_add_um2: float
+    multiplier_bit_pj: float
+    """Per product of single bits in a multiplication."""
+    multiplier_bit_um2: float
+    row_count_pj: float
+    """Per access of an array; NaN where it is composed of adder and register bits, as is its area."""
+    row_count_um2: float
     register_bit_pj: float
     register_bit_um2: float
     comparator_bit_pj: float
@@ -107,6 +114,10 @@ def technology(library: Library, node_nm: int, cell_name: str) -> Technology:
         adder_bit_um2=value(library.adder_area, node_nm),
         shift_add_bit_pj=value(library.shift_add_energy, node_nm) if library.shift_add_energy else 0.0,
         shift_add_um2=value(library.shift_add_area, node_nm),
+        multiplier_bit_pj=_optional(library, "multiplier_energy", node_nm, ("adder_energy", "gate_energy")),
+        multiplier_bit_um2=_optional(library, "multiplier_area", node_nm, ("adder_area", "gate_area")),
+        row_count_pj=_optional(library, "row_count_energy", node_nm),
+        row_count_um2=_optional(library, "row_count_area", node_nm),
         register_bit_pj=value(library.register_energy, node_nm),
         register_bit_um2=value(library.register_area, node_nm),
         comparator_bit_pj=value(library.comparator_energy, node_nm),
@@ -127,3 +138,11 @@ def technology(library: Library, node_nm: int, cell_name: str) -> Technology:
         sram_mw=np.exp2(np.interp(SRAM_LOG2_KIB, capacities, np.log2(leakage_mw))),
         converters=converter_table(library, cell, node_nm, cell_read_pj),
     )
+
+
+def _optional(library: Library, name: str, node_nm: int, parts: tuple[str, ...] = ()) -> float:
+    """A figure that a library may give; else the sum of those of its parts, NaN where there are none."""
+    given = getattr(library, name)
+    if given is not None:
+        return library.value(given, node_nm)
+    return sum(library.value(getattr(library, part), node_nm) for part in parts) if parts else math.nan

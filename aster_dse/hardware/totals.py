@@ -3,8 +3,8 @@
 Energy, latency and area are linear in what the converter and the clock contribute,
 
     latency = reads x multiplexer x slot + cycles x period + waiting
-    area = base + converters x (converter, shift-add and what follows them)
-    energy = base + conversions x conversion energy + conducting cells x cell energy
+    area = base + converters x (converter, shift-add and what follows them) + arrays x (ranges, row counter)
+    energy = base + conversions x conversion energy + conducting cells x cell energy + row counts x counting
              + clocked bits x cycles + static power x latency,
 
 with coefficients that depend on the arrays, the buffers, the node and the policy alone. Designs of one such
@@ -14,7 +14,7 @@ structure share them. They come from the very functions that give the breakdowns
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from aster_dse.hardware.energy import clocked_bits, energy_by_layer
 from aster_dse.hardware.events import count_events
 from aster_dse.hardware.latency import LayerTimes, latency_by_layer
 from aster_dse.hardware.placement import place
+from aster_dse.hardware.ranges import RangeCosts
 from aster_dse.hardware.readout import read_out
 from aster_dse.hardware.units import lane_um2
 from aster_dse.space import CostClass
@@ -38,7 +39,7 @@ Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _STRUCTURE = columns_of(CostClass.STRUCTURE, CostClass.STRUCTURE_AND_CONVERTER)
-_CONVERTER = columns_of(CostClass.CONVERTER, CostClass.STRUCTURE_AND_CONVERTER)
+_CONVERTER = columns_of(CostClass.CONVERTER, CostClass.STRUCTURE_AND_CONVERTER, CostClass.MULTIPLEXER)
 _WORTH_WHILE = 8
 """Designs to a structure, on average, from which sharing pays."""
 _TABLE = 1 << 20
@@ -67,6 +68,7 @@ class _Structure:
     base_pj: Array
     conversions: Array
     conducting_cells: Array
+    row_counts: Array
     clock_pj_per_read: Array
     """Of a slot of one cycle."""
     clock_pj: Array
@@ -117,12 +119,18 @@ def totals(flow: Dataflow, activity: InferenceActivity, designs: DesignTable, *,
     period = read(converter.period_ns)
     read_ns = np.where(designs.compute[:, 0] == 1, 1, mux) * read(converter.slot_ns)
     latency = of("reads") * read_ns + of("cycles") * period + of("waiting_ns")
-    behind = read(converter.converter_um2 + converter.shift_add_um2) + of("lane_um2")
-    converters_um2 = of("analog_arrays") * (columns // mux) * behind
+    ranges = converter.ranges
+    each = converter.converter_um2 + converter.shift_add_um2 + ranges.reference_um2 + ranges.multiplier_um2
+    conversion = converter.conversion_pj + converter.shift_add_pj + ranges.switching_pj + ranges.multiply_pj
+    per_array = (columns // mux) * (read(each) + of("lane_um2"))
+    per_array += read(ranges.registers_um2 + ranges.counter_um2)
+    counting = of("row_counts") * read(ranges.count_pj) if ranges.count_pj.any() else 0.0
+    converters_um2 = of("analog_arrays") * per_array
     leakage = of("base_mw") + converters_um2 * of("logic_mw_per_um2")
     return Totals(
         energy_pj=of("base_pj")
-        + of("conversions") * read(converter.conversion_pj + converter.shift_add_pj)
+        + of("conversions") * read(conversion)
+        + counting
         + of("conducting_cells") * read(converter.cell_pj)
         + of("clock_pj_per_read") * (read_ns / period)
         + of("clock_pj")
@@ -150,6 +158,8 @@ def _coefficients(flow: Dataflow, activity: InferenceActivity, designs: DesignTa
         cell_pj=none,
         converter_um2=none,
         shift_add_um2=none,
+        # Taking off the offset depends on the structure alone.
+        ranges=replace(RangeCosts(*(none,) * len(fields(RangeCosts))), subtract_pj=own.ranges.subtract_pj),
         slots=one,
         slot_ns=none,
         period_ns=one,
@@ -183,6 +193,7 @@ def _coefficients(flow: Dataflow, activity: InferenceActivity, designs: DesignTa
             sum(part.sum(axis=1) for part in (*energy.synaptic.values(), *energy.attention.values()))
         ),
         conversions=(events.accesses * placement.used_columns).sum(axis=1),
+        row_counts=(events.accesses * placement.column_tiles).sum(axis=1),
         conducting_cells=(events.conducting_rows * placement.used_columns).sum(axis=1),
         clock_pj_per_read=((read.cycles - idle.cycles) * clock).sum(axis=1),
         clock_pj=(idle.cycles * clock).sum(axis=1),

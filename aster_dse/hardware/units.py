@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aster_dse.hardware.designs import DesignTable
-from aster_dse.hardware.readout import ReadOut, adder_tree_bits
+from aster_dse.hardware.ranges import adder_tree_bits
+from aster_dse.hardware.readout import ReadOut
 from aster_dse.hardware.sram import sram_area_um2
 
 __all__ = ["array_um2", "lane_um2", "tile_um2"]
@@ -19,7 +20,7 @@ _COUNTER_BITS = 16
 
 def array_um2(designs: DesignTable, converter: ReadOut) -> dict[str, Array]:
     """``[K, 1]`` or ``[K, layers]`` um2 of one array and what goes with it."""
-    get, digital = designs.gather, designs.compute == 1
+    get, digital, ranges = designs.gather, designs.compute == 1, converter.ranges
     bits, register, adder = designs.membrane_bits[:, None], get("register_bit_um2"), get("adder_bit_um2")
     cells = designs.rows * designs.columns
     outputs = designs.columns // designs.columns_per_weight
@@ -32,6 +33,9 @@ def array_um2(designs: DesignTable, converter: ReadOut) -> dict[str, Array]:
         "row_drivers": cells * get("row_driver_um2"),
         "adc": lanes * converter.converter_um2,
         "shift_add": lanes * converter.shift_add_um2,
+        "adc_ranges": lanes * ranges.reference_um2 + ranges.registers_um2,
+        "step_multipliers": lanes * ranges.multiplier_um2,
+        "row_counters": ranges.counter_um2,
         "digital_arrays": np.where(digital, digital_cells + outputs * trees, 0.0),
         "accumulators": bits * (lanes * adder + outputs * register),
         "input_registers": np.broadcast_to(2 * designs.rows * register, cells.shape),  # FIFO and mask

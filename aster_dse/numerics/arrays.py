@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
+from aster_dse.network.geometry import NetworkGeometry
+
 __all__ = ["EXACT", "NUMERICS_VERSION", "RANGE_RULES", "LayerArrays", "NetworkArrays", "RangeRule"]
 
 NUMERICS_VERSION = 1
@@ -63,6 +65,17 @@ class LayerArrays:
     def calibrated(self) -> bool:
         """Whether its ranges are taken from samples."""
         return self.compute == "analog" and self.adc_range in _CALIBRATED
+
+    @property
+    def text(self) -> str:
+        """In a few words."""
+        if self.compute == "digital":
+            return f"digital, {self.weight_bits}-bit weights"
+        return (
+            f"{self.rows} rows, {self.weight_bits}-bit weights in {self.cell_bits}-bit cells "
+            f"({self.column_kind}), "
+            f"{self.adc_levels} levels over {self.adc_range} per {self.adc_range_per}"
+        )
 
     def exact(self) -> LayerArrays:
         """The same cells, read without a converter: what a calibration runs on."""
@@ -127,6 +140,17 @@ class NetworkArrays:
         return _digest(
             {"network": network, "exact": _parts(self.exact().layers), "set": self.calibration_set}
         )
+
+    def text(self, geometry: NetworkGeometry) -> str:
+        """What messages call the class: what all layers do, and where some differ."""
+        common = max(self.layers, key=self.layers.count)
+        parts = [common.text]
+        parts += [
+            f"{layer.name}: {own.text}"
+            for layer, own in zip(geometry.synaptic, self.layers, strict=True)
+            if own != common
+        ]
+        return "; ".join(parts) + f"; calibration set {self.calibration_set}"
 
     def _set(self) -> int:
         return self.canonical().calibration_set

@@ -13,6 +13,7 @@ from torch import Tensor
 from aster_dse.activity.record import CALIBRATION_SAMPLES
 from aster_dse.errors import InputError
 from aster_dse.network.geometry import NetworkGeometry
+from aster_dse.network.kernels.convolution import Events
 from aster_dse.network.synapses import synaptic_modules
 from aster_dse.numerics.arrays import LayerArrays, NetworkArrays
 from aster_dse.numerics.cells import Chip, off_level
@@ -147,6 +148,9 @@ class _Sums:
         self.fine: dict[int, int] = {}
 
     def counts(self, layer: ArrayLayer, counts: Tensor) -> None:
+        pass
+
+    def inputs(self, layer: ArrayLayer, inputs: Sequence[Events] | Tensor) -> None:
         pass
 
     def histogram(self, layer: ArrayLayer, histogram: Tensor) -> None:

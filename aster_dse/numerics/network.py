@@ -33,6 +33,9 @@ class ArrayObserver(Protocol):
     def counts(self, layer: ArrayLayer, counts: Tensor) -> None:
         """``[N, 3]`` driven rows, windows with one, (window, tile) pairs with one."""
 
+    def inputs(self, layer: ArrayLayer, inputs: Sequence[Events] | Tensor) -> None:
+        """Events of each bit plane, or whole numbers ``[N, H, W, C]``."""
+
     def histogram(self, layer: ArrayLayer, histogram: Tensor) -> None:
         """``[slices, sums]`` of its columns, where it was asked for."""
 
@@ -110,6 +113,7 @@ class ArrayConvolution(FoldedConvolution):
             if self.observer is not None and counts is not None:
                 for layer in packed.layers:
                     self.observer.counts(layer, counts)
+                    self.observer.inputs(layer, planes)
                     if self._histograms:
                         self.observer.histogram(layer, histogram_of(kernels, planes, layer))
         return out.view(steps, -1, height, width, self.outputs)
@@ -122,6 +126,7 @@ class ArrayConvolution(FoldedConvolution):
         if self.observer is not None:
             for layer in self.layers:
                 self.observer.counts(layer, layer_counts(flat, layer))
+                self.observer.inputs(layer, flat)
                 if self._histograms:
                     self.observer.histogram(layer, column_histogram(flat, layer))
         return torch.cat(parts, dim=-1).view(steps, -1, *flat.shape[1:3], self.outputs)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aster_dse.activity import ActivityTrace
+from aster_dse.network.kernels.convolution import Events
 from aster_dse.numerics.layer import ArrayLayer
 from aster_dse.numerics.network import ArrayConvolution, array_network
 from aster_dse.training import TrainedNetwork
@@ -144,6 +145,9 @@ class _Counter:
         seen = counts.view(-1, self._samples, 3).transpose(0, 1).cpu().numpy()
         for member in self._members:
             self._counts.layers[member, self._part, :, layer.number] = seen
+
+    def inputs(self, layer: ArrayLayer, inputs: Sequence[Events] | Tensor) -> None:
+        pass
 
     def histogram(self, layer: ArrayLayer, histogram: Tensor) -> None:
         pass

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from aster_dse.activity import InferenceActivity
 from aster_dse.policy.exits import ExitMetric
 from aster_dse.policy.table import PolicyTable, skipped_blocks
-from aster_dse.space import ROW_SIZES, PolicyConfig
+from aster_dse.space import PolicyConfig
 
 __all__ = ["PolicyBatch", "apply_policies"]
 
@@ -75,7 +75,8 @@ def apply_policies(table: PolicyTable, policies: Sequence[PolicyConfig]) -> Poli
     count, synaptic = len(policies), len(trace.geometry.synaptic)
     accuracy, mean_steps = np.empty(count), np.empty(count)
     runs = np.ones((count, trace.geometry.depth))
-    sizes = [synaptic, synaptic, synaptic * len(ROW_SIZES), len(trace.geometry.neurons)]
+    heights = trace.active_accesses.shape[-1]
+    sizes = [synaptic, synaptic, synaptic * heights, len(trace.geometry.neurons)]
     events = [np.empty((count, size)) for size in sizes]
     for (skips, metric, steps), members in groups.items():
         doubt = table.doubt(skips, metric)[:, :steps]
@@ -100,7 +101,7 @@ def apply_policies(table: PolicyTable, policies: Sequence[PolicyConfig]) -> Poli
             attention_runs=runs,
             driven_rows=events[0],
             active_windows=events[1],
-            active_accesses=events[2].reshape(count, synaptic, len(ROW_SIZES)),
+            active_accesses=events[2].reshape(count, synaptic, heights),
             spikes=events[3],
             exits_early=np.array([policy.exit_threshold < 1.0 for policy in policies]),
         ),

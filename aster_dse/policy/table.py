@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from aster_dse.activity import ActivityTrace, InferenceActivity
 from aster_dse.policy.exits import ExitMetric, exits, log_doubt
-from aster_dse.space import ROW_SIZES, PolicyConfig
+from aster_dse.space import PolicyConfig
 
 __all__ = ["PolicyOutcome", "PolicyTable", "skipped_blocks", "stack_activity"]
 
@@ -81,7 +81,7 @@ class PolicyTable:
                 attention_runs=runs,
                 driven_rows=driven,
                 active_windows=windows,
-                active_accesses=accesses.reshape(1, -1, len(ROW_SIZES)),
+                active_accesses=accesses.reshape(1, -1, trace.active_accesses.shape[-1]),
                 spikes=spikes,
                 exits_early=np.array([policy.exit_threshold < 1.0]),
             ),

@@ -19,9 +19,13 @@ from aster_dse.activity import ActivityTrace
 from aster_dse.activity.files import TRACE_FILE, load_trace, save_trace
 from aster_dse.activity.record import record_trace
 from aster_dse.errors import InputError, NotFoundError
+from aster_dse.evaluation.array_search import evaluate_on_arrays, search_arrays
 from aster_dse.evaluation.evaluate import evaluate
-from aster_dse.evaluation.inner import search_inner
+from aster_dse.evaluation.inner import InnerAnswer, search_inner
 from aster_dse.evaluation.interval import wilson_interval
+from aster_dse.evaluation.question import InnerQuestion
+from aster_dse.evaluation.result import Evaluation
+from aster_dse.numerics.network_passes import NetworkPasses
 from aster_dse.policy import exits, skipped_blocks
 from aster_dse.search.outcomes import keep_file
 from aster_dse.search.protocol import (
@@ -80,13 +84,15 @@ def run_job(
                 return _pause(job, trained, workload, folder, started, threads)
             trace = _trace(trained, workload, folder, threads)
         summary = _summary(trained, trace)
+        passes = _passes(job, trained, workload, folder, trace, threads)
         if job.question is None:
-            constraints = [parse_constraint(text) for text in job.constraints]
-            evaluations = evaluate(trace, job.candidate, job.inner, constraints)
+            evaluations = _evaluated(job, trace, passes)
         else:
-            answer = search_inner(trace, job.candidate, job.question)
+            answer = _searched(job.question, job, trace, passes)
             evaluations = answer.evaluations
             summary |= {"inner_scored": answer.scored, "inner_exhaustive": answer.exhaustive}
+            if passes is not None:
+                summary |= _of_passes(passes, answer)
     except TrainingDiverged as error:
         return NetworkFailure(job.trial, key, "diverged", str(error))
     except InputError as error:
@@ -98,8 +104,56 @@ def run_job(
         training=summary,
         evaluations=evaluations,
         wall_s=time.perf_counter() - started,
-        files={name: (folder / name).read_bytes() for name in (NETWORK_FILE, TRACE_FILE)},
+        files={name: (folder / name).read_bytes() for name in _files(passes)},
     )
+
+
+def _passes(
+    job: NetworkJob,
+    trained: TrainedNetwork,
+    workload: Workload,
+    folder: Path,
+    trace: ActivityTrace,
+    threads: int,
+) -> NetworkPasses | None:
+    """Passes of the network, where its arrays are real."""
+    if job.candidate.hardware.arrays != "real":
+        return None
+    return NetworkPasses(trained, workload, folder, trace, threads=threads)
+
+
+def _evaluated(job: NetworkJob, trace: ActivityTrace, passes: NetworkPasses | None) -> tuple[Evaluation, ...]:
+    if passes is not None:
+        return evaluate_on_arrays(passes, job.candidate, job.inner, job.constraints)
+    return evaluate(trace, job.candidate, job.inner, [parse_constraint(text) for text in job.constraints])
+
+
+def _searched(
+    question: InnerQuestion,
+    job: NetworkJob,
+    trace: ActivityTrace,
+    passes: NetworkPasses | None,
+    *,
+    verify: bool = True,
+) -> InnerAnswer:
+    if passes is not None:
+        return search_arrays(passes, job.candidate, question, verify=verify)
+    return search_inner(trace, job.candidate, question)
+
+
+def _of_passes(passes: NetworkPasses, answer: InnerAnswer) -> dict[str, Any]:
+    """What the summary of a training says of its passes."""
+    return {
+        "array_classes": answer.classes,
+        "passes_made": passes.log.made,
+        "calibrations_made": passes.log.calibrations_made,
+        "passes_s": passes.log.seconds,
+        "passes_failed": list(answer.failures),
+    }
+
+
+def _files(passes: NetworkPasses | None) -> list[str]:
+    return [NETWORK_FILE, TRACE_FILE, *([] if passes is None else dict.fromkeys(passes.log.files))]
 
 
 def join_training(job: NetworkJob, *, workload: Workload, device: str, threads: int, group: Group) -> None:
@@ -128,7 +182,8 @@ def _pause(
     if job.question is None:
         raise ValueError("a job that pauses needs a question")
     trace = record_trace(trained, workload, threads=threads)
-    answer = search_inner(trace, job.candidate, job.question.while_training())
+    passes = _passes(job, trained, workload, folder / f"look-{trained.epochs}", trace, threads)
+    answer = _searched(job.question.while_training(), job, trace, passes, verify=False)
     return NetworkPause(
         trial=job.trial,
         training_key=job.candidate.training_key(),

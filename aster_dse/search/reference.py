@@ -66,7 +66,7 @@ def _drawn(space: SearchSpace, seed: int) -> dict[str, float]:
             figures = {name: getattr(cost, name) for name in COST_FIGURES}
             # An untrained network has no accuracy, and no objective that is minimised depends on it.
             figures |= {"accuracy": 1.0, "mean_timesteps": float(geometry.timesteps)}
-            for name, value in metric_values(figures).items():
+            for name, value in metric_values(figures, space.objectives).items():
                 greatest[name] = max(greatest.get(name, 0.0), float(value))
     if not greatest and refusal is not None:
         raise refusal

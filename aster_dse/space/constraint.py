@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from aster_dse.space.document import Place, nearest_name, show
 from aster_dse.space.metrics import METRICS
 
-__all__ = ["Constraint", "check_together", "parse_constraint"]
+__all__ = ["TINY", "Constraint", "check_together", "parse_constraint"]
 
-_TINY = 1e-12
+TINY = 1e-12
 """Keeps the relative excess over a bound of 0 finite."""
 _MAX_LENGTH = 200
 _HUGE = 1e300
@@ -42,7 +42,7 @@ class Constraint:
         if math.isnan(value):
             return math.inf
         excess = value - self.bound if self.operator == "<=" else self.bound - value
-        return 0.0 if excess <= 0.0 else excess / max(abs(self.bound), _TINY)
+        return 0.0 if excess <= 0.0 else excess / max(abs(self.bound), TINY)
 
 
 def parse_constraint(text: object, place: Place | None = None) -> Constraint:

@@ -79,7 +79,7 @@ class CostClass(Enum):
     """The read-out of a column alone."""
     STRUCTURE_AND_CONVERTER = "structure and converter"
     MULTIPLEXER = "multiplexer"
-    """Enters the totals by its own formula."""
+    """The read-out (what the columns of a converter share), and the totals by its own formula."""
     APART = "apart"
     """Makes layers depend on each other: such designs are scored by themselves."""
     NONE = "none"
@@ -134,20 +134,19 @@ HARDWARE_KNOBS: dict[str, HardwareKnob] = {
         HardwareKnob("compute", _SC, "choice", choices=COMPUTE, per_layer=True, numerics=True),
         HardwareKnob("adc_kind", _C, "choice", choices=ADC_KINDS, per_layer=True),
         HardwareKnob("adc_levels", _C, per_layer=True, numerics=True),
-        # Ranges have no cost yet: a reference that follows the slices, a multiplier in the shift-and-add.
         HardwareKnob(
             "adc_range",
-            CostClass.NONE,
+            _C,
             "choice",
             choices=ADC_RANGES,
             per_layer=True,
             numerics=True,
             later=True,
-            preset_default="mse",
+            preset_default="mse2",
         ),
         HardwareKnob(
             "adc_range_per",
-            CostClass.NONE,
+            _C,
             "choice",
             choices=ADC_RANGE_PER,
             per_layer=True,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Row, and_, func, select
 
+from aster_dse.evaluation.metric_values import complete_metrics
 from aster_dse.evaluation.result import Evaluation
 from aster_dse.space import METRICS
 from aster_dse.store.encoding import load_json, unpack_json
@@ -183,10 +185,16 @@ def read_looks(connection: Connection, study_id: int) -> list[LookRow]:
             trial=row.number,
             epoch=row.epoch,
             accuracy=row.accuracy,
-            evaluations=tuple(Evaluation(**kept) for kept in unpack_json(row.packed)["evaluations"]),
+            evaluations=tuple(_kept(entry) for entry in unpack_json(row.packed)["evaluations"]),
         )
         for row in rows
     ]
+
+
+def _kept(entry: dict[str, Any]) -> Evaluation:
+    """An evaluation of a look, which an older version may have written."""
+    found = Evaluation(**entry)
+    return replace(found, metrics=complete_metrics(found.metrics, feasible=found.feasible))
 
 
 def read_repeats(connection: Connection, study_id: int) -> list[RepeatRow]:

@@ -52,7 +52,7 @@ __all__ = [
     "trials",
 ]
 
-HEAD = "0003"
+HEAD = "0004"
 """Newest revision in ``migrations/versions``: known here so that opening a database need not load Alembic."""
 
 VERSION_TABLE = "aster_schema_version"

@@ -12,6 +12,7 @@ import yaml
 from aster_dse.errors import NotFoundError
 from aster_dse.space import Candidate
 from aster_dse.store import AttemptRow, EvaluationRow, StudyReader, StudyRow, TrainingRow, TrialRow
+from aster_dse.store.shown import shown_metrics
 from dashboard.data.breakdown import Breakdown, breakdowns
 from dashboard.data.labels import MetricLabel, metric_label
 
@@ -35,7 +36,7 @@ class PointDetail:
         """Label, value and whether it is an objective; objectives first."""
         values = self.point.evaluation.metrics
         goals = self.study.objectives
-        names = [*goals, *(name for name in values if name not in goals)]
+        names = [*goals, *(name for name in shown_metrics(self.study) if name not in goals)]
         return [
             (metric_label(name, goals.get(name)), values[name], name in goals)
             for name in names

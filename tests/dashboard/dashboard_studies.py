@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from aster_dse.evaluation import Evaluation
+from aster_dse.evaluation.metric_values import complete_metrics
 from aster_dse.search.protocol import NetworkFailure, NetworkResult
 from aster_dse.space import Candidate, NetworkConfig, WorkloadConfig
 from aster_dse.store import StudyRow, StudyStore
@@ -64,14 +65,17 @@ def evaluation(number: int, index: int, *, feasible: bool = True) -> Evaluation:
     shares /= shares.sum()
     return Evaluation(
         assignment={"policy.exit_threshold": threshold, "hardware.adc_levels": levels},
-        metrics={
-            "accuracy": float(accuracy),
-            "energy_uj": float(energy),
-            "latency_us": float(latency),
-            "area_mm2": 1.2 + levels / 90,
-            "mean_timesteps": float(steps),
-            "edp_uj_us": float(energy * latency),
-        },
+        metrics=complete_metrics(
+            {
+                "accuracy": float(accuracy),
+                "energy_uj": float(energy),
+                "latency_us": float(latency),
+                "area_mm2": 1.2 + levels / 90,
+                "mean_timesteps": float(steps),
+                "edp_uj_us": float(energy * latency),
+            },
+            feasible=feasible,
+        ),
         violation=0.0 if feasible else 0.25,
         detail=detail(float(energy), shares, steps),
     )

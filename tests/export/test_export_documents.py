@@ -14,6 +14,7 @@ import pytest
 
 from aster_dse.errors import InfeasibleError, InputError, NotFoundError
 from aster_dse.evaluation import Evaluation
+from aster_dse.evaluation.metric_values import complete_metrics
 from aster_dse.export import (
     FORMATS,
     build_document,
@@ -90,7 +91,7 @@ def fill(store: StudyStore, figures: dict[int, list[tuple[float, float]]], name:
 
 
 def metrics(accuracy: float, energy_uj: float) -> dict[str, float]:
-    return {
+    found = {
         "accuracy": accuracy,
         "energy_uj": energy_uj,
         "latency_us": 100.0 / energy_uj,
@@ -98,6 +99,7 @@ def metrics(accuracy: float, energy_uj: float) -> dict[str, float]:
         "mean_timesteps": 1.5,
         "edp_uj_us": 100.0,
     }
+    return complete_metrics(found, feasible=True)
 
 
 @pytest.fixture

@@ -172,7 +172,7 @@ def test_an_older_file_says_columns_per_slice_and_means_the_kind_of_column(tmp_p
     for columns, kind in ((1, "offset"), (2, "pair")):
         own.write_text("\n".join([*lines, f"  columns_per_slice: {columns}", ""]))
         design = resolve(HardwareConfig(base=str(own)))
-        assert (design.column_kind, design.adc_range, design.adc_range_per) == (kind, "mse", "slice")
+        assert (design.column_kind, design.adc_range, design.adc_range_per) == (kind, "mse2", "slice")
     for text, problem in (
         (
             "\n".join([*lines, "  columns_per_slice: 3", ""]),

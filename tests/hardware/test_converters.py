@@ -141,3 +141,28 @@ def test_a_digital_array_has_no_converter_but_adder_trees() -> None:
     assert out.conversion_pj == out.converter_um2 == out.shift_add_pj == out.column_pj == 0
     assert out.tree_pj == pytest.approx((64 * 5 - (4 + 6 + 1)) * 3.402e-3)
     assert out.slots == 1
+
+
+@pytest.mark.parametrize(
+    ("library", "kind", "energy_pj", "area_um2"),
+    [
+        # alpha (L - 1) uW for 1 ns, alpha 3.9648 at 32 nm; 10^(1.206 - 0.0369 b) 2^b um2 from 28 nm
+        ("aster-mixed", "flash", (2.0260, 4.0560), (4672.9, 8584.5)),
+        # (1.1294 b + 8.8998) (b + 1) fJ; ISAAC's table
+        ("aster-mixed", "sar", (0.19064, 0.22213), (1828.0, 3002.0)),
+        ("isaac-32nm", "table", (1.97, 2.38), (1828.0, 3002.0)),
+    ],
+)
+def test_converters_of_512_and_1024_levels(
+    library: str, kind: str, energy_pj: tuple[float, float], area_um2: tuple[float, float]
+) -> None:
+    for levels, energy, area in zip((512, 1024), energy_pj, area_um2, strict=True):
+        found = of(library=library, adc_kind=kind, adc_levels=levels, node_nm=32)
+        assert found.conversion_pj == pytest.approx(energy, rel=1e-4)
+        assert found.converter_um2 == pytest.approx(area, rel=1e-4)
+
+
+def test_the_capacitive_converter_of_1024_levels_is_dominated_by_its_noise_term() -> None:
+    """(100 x 10 + 0.001 x 4^10) fF at 0.9 V and 28 nm."""
+    found = of(library="zigzag-imc-28nm", adc_kind="capacitive", adc_levels=1024, node_nm=28)
+    assert found.conversion_pj == pytest.approx((1000.0 + 1048.576) * 0.81e-3)

@@ -35,14 +35,14 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "tiles": (0, 4, 100),
     "buffer_kib": (16, 64),
     "compute": ("analog", "digital"),
+    "adc_range": ("worst", "max", "unit", "mse", "mse2"),
+    "adc_range_per": ("slice", "layer"),
+    "column_kind": ("pair", "offset"),
     "pipelining": ("none", "none", "none", "layers", "steps"),
     "area_budget_mm2": (0.0, 0.0, 0.0, 2.0),
     "arrays_per_subarray": (1, 2, 4),
     "subarrays_per_tile": (1, 4, 6),
     "flit_bits": (32, 256),
-    "adc_range": ("mse", "worst"),
-    "adc_range_per": ("slice", "layer"),
-    "column_kind": ("pair", "offset"),
     "arrays": ("ideal", "real"),
 }
 """Of every knob that can vary."""

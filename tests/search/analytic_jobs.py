@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from aster_dse.evaluation import Evaluation
+from aster_dse.evaluation.metric_values import complete_metrics
 from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.pareto import non_dominated_mask
 from aster_dse.search.driver import run_search
@@ -61,7 +62,7 @@ def figures(candidate: Candidate) -> dict[str, float]:
     loss = 0.9 / work**0.4 + 0.1 * off**2 + 0.15 / steps + 0.4 / levels + (policy.skip_threshold or 0.0)
     energy = 1e-3 * work * steps * levels * (0.6 if hardware.event_gating else 1.0)
     latency = 0.1 * work * steps * (hardware.rows or 64) / 64
-    return {
+    found = {
         "accuracy": max(1.0 - loss, 0.0),
         "energy_uj": energy,
         "latency_us": latency,
@@ -69,6 +70,7 @@ def figures(candidate: Candidate) -> dict[str, float]:
         "mean_timesteps": steps,
         "edp_uj_us": energy * latency,
     }
+    return complete_metrics(found, feasible=True)
 
 
 def evaluations(job: NetworkJob) -> tuple[Evaluation, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,14 @@ from sqlalchemy import inspect, text
 from store_examples import begin, create_study, finish, pause
 
 from aster_dse.errors import AsterError
-from aster_dse.store import StudyReader, StudyStore, upgrade
+from aster_dse.evaluation.metric_values import complete_metrics
+from aster_dse.space import METRICS
+from aster_dse.store import RepeatRow, StudyReader, StudyStore, upgrade
 from aster_dse.store.database import Database
+from aster_dse.store.encoding import pack_json
 from aster_dse.store.schema import MIGRATIONS
-from aster_dse.store.tables import HEAD, VERSION_TABLE, metadata
+from aster_dse.store.shown import shown_metrics
+from aster_dse.store.tables import HEAD, VERSION_TABLE, looks, metadata
 
 
 def tables(url: str) -> set[str]:
@@ -102,6 +107,40 @@ def test_a_newer_database_is_refused_in_one_line(database_url: str) -> None:
         assert "\n" not in str(caught.value)
 
 
+ARRAYS = ("accuracy_ideal", "accuracy_min", "accuracy_std", "chip_yield")
+"""Columns of revision 0004."""
+
+
+def test_what_was_stored_before_is_of_ideal_arrays(database_url: str) -> None:
+    with StudyStore(database_url) as store:
+        study = create_study(store)
+        finish(store, study, 0)
+        figures = {**store.evaluations(study.id).iloc[0][list(METRICS)].to_dict(), "latency_us": 5.0}
+        for seed, area in ((1, 4.0), (2, 4.5)):
+            row = RepeatRow(0, 0, seed, "key", {**figures, "area_mm2": area})
+            store.keep_repeats(study.id, [row])
+    database = Database(database_url)
+    with database.writing() as connection:
+        for table in ("aster_evaluations", "aster_repeats"):
+            for name in ARRAYS:
+                connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {name}"))
+        connection.execute(text("UPDATE aster_evaluations SET violation = 0.5 WHERE position = 1"))
+    database.close()
+    set_revision(database_url, "0003")
+    assert upgrade(database_url) == HEAD
+    with StudyStore(database_url) as store:
+        frame = store.evaluations(study.id).sort_values("index")
+        assert (frame["accuracy_ideal"] == frame["accuracy"]).all()
+        assert (frame["accuracy_min"] == frame["accuracy"]).all()
+        assert (frame["accuracy_std"] == 0.0).all()
+        assert (frame["chip_yield"] == frame["feasible"].astype(float)).all()
+        assert not frame["feasible"].all()
+        first, second = (row.metrics for row in store.repeats(study.id))
+        assert first["accuracy_ideal"] == first["accuracy"]
+        assert (first["chip_yield"], second["chip_yield"]) == (1.0, 0.0)
+        finish(store, study, 1)
+
+
 def set_back(url: str) -> None:
     """Make a database what revision 0001 would have made of it."""
     database = Database(url)
@@ -109,6 +148,8 @@ def set_back(url: str) -> None:
         for table in ("aster_analyses", "aster_repeats", "aster_looks"):
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("ALTER TABLE aster_trials DROP COLUMN paused_epoch"))
+        for name in ARRAYS:
+            connection.execute(text(f"ALTER TABLE aster_evaluations DROP COLUMN {name}"))
     database.close()
     set_revision(url, "0001")
 
@@ -182,3 +223,41 @@ def test_a_writer_takes_its_lock_when_it_begins(sqlite_url: str, tmp_path: Path)
         other.execute("ROLLBACK")
     other.close()
     database.close()
+
+
+def test_what_an_older_version_saw_of_a_network_that_pauses_is_read(database_url: str) -> None:
+    """Its metrics are those of ideal arrays."""
+    with StudyStore(database_url) as store:
+        study = create_study(store)
+        begin(store, study, 1)
+        seen = pause(1, 2)
+        old = [
+            replace(kept, metrics={n: v for n, v in kept.metrics.items() if n not in ARRAYS})
+            for kept in seen.evaluations
+        ]
+        packed = pack_json({"evaluations": [{**asdict(kept), "detail": {}} for kept in old]})
+        assert store.pause_trial(study.id, seen)
+        database = Database(database_url)
+        with database.writing() as connection:
+            connection.execute(looks.update().values(packed=packed))
+        database.close()
+        for kept, was in zip(store.looks(study.id)[0].evaluations, old, strict=True):
+            assert kept.metrics == complete_metrics(was.metrics, feasible=was.feasible)
+
+
+@pytest.mark.parametrize(
+    ("hardware", "constraints", "extra"),
+    [
+        ({}, [], ()),
+        ({"arrays": "ideal", "conditions": "variation=0.1"}, [], ()),
+        ({"arrays": "real", "conditions": None}, [], ("accuracy_ideal",)),
+        ({"arrays": "real", "conditions": "variation=0.1"}, [], ARRAYS),
+        ({}, ["chip_yield >= 0.9"], ("chip_yield",)),
+    ],
+)
+def test_metrics_of_the_arrays_are_shown_where_they_say_something(
+    database_url: str, hardware: dict[str, str | None], constraints: list[str], extra: tuple[str, ...]
+) -> None:
+    with StudyStore(database_url) as store:
+        study = create_study(store, space={"hardware": hardware}, constraints=constraints)
+    assert shown_metrics(study) == tuple(n for n in METRICS if n not in ARRAYS or n in extra)

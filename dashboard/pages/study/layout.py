@@ -9,6 +9,7 @@ from dash import dcc, html
 
 from aster_dse.space import METRICS
 from aster_dse.store import StudyReader, StudyRow
+from aster_dse.store.shown import shown_metrics
 from dashboard.data import knob_label, metric_label
 from dashboard.data.detail import shell_word
 from dashboard.pages.elements import command, graph
@@ -52,7 +53,7 @@ def layout(reader: StudyReader, ids: tuple[int, ...], query: str) -> html.Div:
             # Until the points are there: a slow first answer must not be asked for again and again.
             dcc.Interval(id="tick", interval=POLL_MS, disabled=True),
             dcc.Store(id="study-id", data=study.id),
-            dcc.Store(id="meta", data=_meta(study)),
+            dcc.Store(id="meta", data=_meta(study, choice)),
             dcc.Store(id="feed"),
             dcc.Store(id="view"),
             dcc.Store(id="cursor"),
@@ -63,8 +64,9 @@ def layout(reader: StudyReader, ids: tuple[int, ...], query: str) -> html.Div:
     )
 
 
-def _meta(study: StudyRow) -> dict[str, Any]:
+def _meta(study: StudyRow, choice: Choice) -> dict[str, Any]:
     """How the browser names figures."""
+    shown = {*shown_metrics(study), choice.x, choice.y, choice.color, choice.size}
 
     def entry(name: str) -> dict[str, Any]:
         label = metric_label(name, study.objectives.get(name))
@@ -81,7 +83,7 @@ def _meta(study: StudyRow) -> dict[str, Any]:
 
     return {
         "objectives": [entry(name) for name in study.objectives],
-        "metrics": [entry(name) for name in METRICS],
+        "metrics": [entry(name) for name in METRICS if name in shown],
     }
 
 
@@ -112,7 +114,11 @@ def _tile(caption: str, tile_id: str) -> html.Div:
 
 
 def _scatter(study: StudyRow, choice: Choice) -> html.Section:
-    names = [*study.objectives, *(name for name in METRICS if name not in study.objectives), "trial"]
+    names = [
+        *study.objectives,
+        *(name for name in shown_metrics(study) if name not in study.objectives),
+        "trial",
+    ]
     names += [name for name in (choice.x, choice.y, choice.color, choice.size) if name and name not in names]
     options = [
         {"value": name, "label": metric_label(name).word if name in METRICS else knob_label(name)}

@@ -1,0 +1,88 @@
+"""Passes and calibrations of a trained network on disk, beside it: found by content, made once.
+
+Compressed NumPy arrays, nothing pickled. Each is locked while it is made, so that two trials that want the
+same one make it once; the lock ends with its holder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from filelock import FileLock
+
+from aster_dse.errors import InputError, NotFoundError
+from aster_dse.numerics.calibration import Calibration
+from aster_dse.training import TrainedNetwork
+from aster_dse.workload import Workload
+
+__all__ = ["found_or_made", "load_calibration", "network_digest", "save_calibration"]
+
+Kept = TypeVar("Kept")
+
+
+def network_digest(trained: TrainedNetwork, workload: Workload) -> str:
+    """Content address of a trained network and of the data that passes read: 20 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name, values in sorted(trained.model.state_dict().items()):
+        digest.update(f"{name} {tuple(values.shape)} ".encode())
+        digest.update(values.detach().cpu().contiguous().numpy().tobytes())
+    digest.update(repr(trained.geometry).encode())
+    digest.update(workload.config.model_dump_json().encode())
+    for split in (workload.train, workload.validation):
+        digest.update(np.ascontiguousarray(split.labels).tobytes())
+        if isinstance(split.frames, np.ndarray):
+            digest.update(np.ascontiguousarray(split.frames).data)
+    return digest.hexdigest()[:20]
+
+
+def found_or_made(
+    path: Path, read: Callable[[Path], Kept], make: Callable[[], Kept], write: Callable[[Path, Kept], None]
+) -> tuple[Kept, bool]:
+    """What a file holds, or what ``make`` gives, which is kept there; and whether it was made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        try:
+            return read(path), False
+        except (NotFoundError, InputError):
+            # None yet, or one that a full disk or another version damaged: it can always be made again.
+            made = make()
+            write(path, made)
+            return made, True
+
+
+def save_calibration(path: Path, calibration: Calibration) -> None:
+    """Write a calibration, replacing what lies there in one step."""
+    arrays: dict[str, Any] = {f"layer{number}": rows for number, rows in enumerate(calibration.histograms)}
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as file:
+        try:
+            np.savez_compressed(file, fine=np.array(calibration.fine), **arrays)
+            file.flush()
+            os.replace(file.name, path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+def load_calibration(path: Path) -> Calibration:
+    """Read a calibration.
+
+    Raises:
+        NotFoundError: there is no such file.
+        InputError: it is damaged.
+    """
+    if not path.is_file():
+        raise NotFoundError(f"{path}: no such calibration")
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            fine = tuple(int(bits) for bits in stored["fine"])
+            histograms = tuple(stored[f"layer{number}"].astype(np.int64) for number in range(len(fine)))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(str(path), f"cannot be read: {error}", "delete it to make it again") from error
+    return Calibration(histograms, fine)

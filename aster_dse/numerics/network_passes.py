@@ -1,0 +1,170 @@
+"""All passes of one trained network: made when they are asked for, kept beside it, found again by content."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from aster_dse.activity import ActivityTrace
+from aster_dse.activity.files import load_trace, save_trace
+from aster_dse.errors import PassError
+from aster_dse.numerics.arrays import NetworkArrays
+from aster_dse.numerics.calibration import Calibration, array_layers, calibrate, check_samples, folded_layers
+from aster_dse.numerics.cells import Chip
+from aster_dse.numerics.files import found_or_made, load_calibration, network_digest, save_calibration
+from aster_dse.numerics.foreseen import ForeseenErrors
+from aster_dse.numerics.passes import run_pass
+from aster_dse.numerics.weights import FoldedWeights
+from aster_dse.space.cell_conditions import CellConditions
+from aster_dse.training import TrainedNetwork
+from aster_dse.training.trained import torch_threads
+from aster_dse.workload import Workload
+
+__all__ = ["NetworkPasses", "PassLog"]
+
+
+@dataclass
+class PassLog:
+    """What was asked for and done."""
+
+    made: int = 0
+    """Passes made, not found."""
+    calibrations_made: int = 0
+    seconds: float = 0.0
+    """That passes and calibrations took."""
+    files: list[str] = field(default_factory=list)
+    """Names of the passes asked for, in the network's folder."""
+
+
+class NetworkPasses:
+    """Passes of a network.
+
+    Args:
+        folder: of the trained network's files.
+        plain: trace of the plain network.
+        conditions: of the cells.
+        threads: of this process's linear algebra.
+        on_pass: called before each pass that is made.
+
+    Raises:
+        InputError: too few training samples to calibrate on.
+    """
+
+    def __init__(
+        self,
+        trained: TrainedNetwork,
+        workload: Workload,
+        folder: Path,
+        plain: ActivityTrace,
+        conditions: CellConditions = CellConditions(),  # noqa: B008 - frozen
+        *,
+        threads: int = 1,
+        on_pass: Callable[[], None] | None = None,
+    ) -> None:
+        check_samples(workload)
+        self.conditions = conditions
+        self.plain = plain
+        self.log = PassLog()
+        self._siblings: dict[CellConditions, NetworkPasses] = {conditions: self}
+        self._trained, self._workload = trained, workload
+        self._folder, self._threads, self._on_pass = folder, threads, on_pass
+        self._known: dict[str, ActivityTrace] = {}
+        self._calibrations: dict[str, Calibration] = {}
+
+    def under(self, conditions: CellConditions) -> NetworkPasses:
+        """Passes of the same network under other conditions of the cells."""
+        if conditions not in self._siblings:
+            other = NetworkPasses(
+                self._trained,
+                self._workload,
+                self._folder,
+                self.plain,
+                conditions,
+                threads=self._threads,
+                on_pass=self._on_pass,
+            )
+            other.log, other._siblings = self.log, self._siblings
+            self._siblings[conditions] = other
+        return self._siblings[conditions]
+
+    @cached_property
+    def foreseen(self) -> ForeseenErrors:
+        """What arrays are expected to add to the layers' outputs."""
+        started = time.perf_counter()
+        with torch_threads(self._threads):
+            errors = ForeseenErrors(self._trained, self._workload, self._folded, Chip(self.conditions))
+        self.log.seconds += time.perf_counter() - started
+        return errors
+
+    def traces(
+        self, arrays: NetworkArrays, chips: Sequence[int], *, event_gating: bool = True
+    ) -> list[ActivityTrace]:
+        """The trace of the network on each of some chips.
+
+        Raises:
+            PassError: a pass could not be made; it names network, layer and arrays.
+        """
+        # Chips without conditions are all alike.
+        numbers = [0] * len(chips) if self.conditions.ideal else list(chips)
+        return [self._trace(arrays.canonical(), number, event_gating) for number in numbers]
+
+    def _trace(self, arrays: NetworkArrays, number: int, event_gating: bool) -> ActivityTrace:
+        gated = event_gating or not self.conditions.read_noise
+        key = arrays.key(f"{self._digest} {self.conditions.text} {number} {gated}")
+        if key not in self._known:
+            name = f"pass-{key}.npz"
+            trace, made = found_or_made(
+                self._folder / name,
+                lambda path: load_trace(path, self._trained.geometry),
+                lambda: self._made(arrays, number, gated),
+                save_trace,
+            )
+            self.log.made += made
+            self.log.files.append(name)
+            self._known[key] = trace
+        return self._known[key]
+
+    def _made(self, arrays: NetworkArrays, number: int, gated: bool) -> ActivityTrace:
+        if self._on_pass is not None:
+            self._on_pass()
+        chip = Chip(self.conditions, number)
+        try:
+            calibration = self._calibration(arrays) if arrays.calibrated else None
+            started = time.perf_counter()
+            with torch_threads(self._threads):
+                geometry = self._trained.geometry
+                layers = array_layers(geometry, self._folded, arrays, chip, calibration, event_gating=gated)
+                trace = run_pass(self._trained, self._workload, layers, self.plain)
+        except (MemoryError, RuntimeError, ValueError) as error:
+            raise PassError(self._folder.name, arrays.text(self._trained.geometry), str(error)) from error
+        self.log.seconds += time.perf_counter() - started
+        return trace
+
+    def _calibration(self, arrays: NetworkArrays) -> Calibration:
+        key = arrays.calibration_key(f"{self._digest} {self.conditions.on_off}")
+        if key not in self._calibrations:
+            started = time.perf_counter()
+            with torch_threads(self._threads):
+                calibration, made = found_or_made(
+                    self._folder / f"calibration-{key}.npz",
+                    load_calibration,
+                    lambda: calibrate(
+                        self._trained, self._workload, self._folded, arrays, Chip(self.conditions)
+                    ),
+                    save_calibration,
+                )
+            self.log.calibrations_made += made
+            self._calibrations[key] = calibration
+            self.log.seconds += time.perf_counter() - started
+        return self._calibrations[key]
+
+    @cached_property
+    def _folded(self) -> tuple[FoldedWeights, ...]:
+        return folded_layers(self._trained, self._workload)
+
+    @cached_property
+    def _digest(self) -> str:
+        return network_digest(self._trained, self._workload)
