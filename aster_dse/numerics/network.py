@@ -6,7 +6,6 @@ import copy
 from collections.abc import Sequence
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -20,7 +19,6 @@ from aster_dse.numerics.compiled import Reading, histogram_of, read_events
 from aster_dse.numerics.kernels.library import array_kernels
 from aster_dse.numerics.layer import ArrayLayer
 from aster_dse.numerics.packed import PackedLayers, alike, can_pack, pack
-from aster_dse.numerics.ranges import ONE
 from aster_dse.numerics.reference import column_histogram, layer_counts, layer_outputs
 from aster_dse.workload import Workload
 
@@ -87,8 +85,6 @@ class ArrayConvolution(FoldedConvolution):
 
     def _kernels(self, x: Tensor) -> Kernels | None:
         ready = x.device.type == "cpu" and all(can_pack(layer) for layer in self.layers)
-        if self._histograms:
-            ready = ready and all(_countable(layer) for layer in self.layers)
         return kernels_for(x.new_empty(0, dtype=torch.float32), build=STEADY) if ready else None
 
     def _of_planes(self, planes: Sequence[Events], steps: int) -> Tensor:
@@ -130,15 +126,6 @@ class ArrayConvolution(FoldedConvolution):
                 if self._histograms:
                     self.observer.histogram(layer, column_histogram(flat, layer))
         return torch.cat(parts, dim=-1).view(steps, -1, *flat.shape[1:3], self.outputs)
-
-
-def _countable(layer: ArrayLayer) -> bool:
-    """Whether the kernels can count its column sums: those of whole cells in 16 bits."""
-    if layer.calibration_fine:
-        return True
-    cells = layer.calibration_cells
-    tiles = range(0, cells.shape[3], layer.arrays.rows)
-    return bool(np.add.reduceat(cells, tiles, axis=3).max(initial=0) < ONE)
 
 
 class _FoldedPair(nn.Module):

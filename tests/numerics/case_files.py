@@ -153,6 +153,9 @@ class _Observer:
     def counts(self, _: ArrayLayer, counts: Tensor) -> None:
         self.read.counts = counts.numpy()
 
+    def inputs(self, _: ArrayLayer, __: Any) -> None:
+        pass
+
     def histogram(self, _: ArrayLayer, histogram: Tensor) -> None:
         self.read.histogram = histogram.numpy()
 

@@ -15,6 +15,7 @@ from small_networks import small_network, small_workload
 from aster_dse.activity import ActivityTrace
 from aster_dse.activity.record import record_trace
 from aster_dse.errors import InputError
+from aster_dse.hardware import resolve
 from aster_dse.network.geometry import SynapticLayer
 from aster_dse.numerics import passes
 from aster_dse.numerics.arrays import RANGE_RULES, LayerArrays, NetworkArrays
@@ -30,6 +31,7 @@ from aster_dse.numerics.cells import Chip
 from aster_dse.numerics.layer import ArrayLayer
 from aster_dse.numerics.passes import array_logits, run_pass
 from aster_dse.numerics.weights import QuantisedWeights
+from aster_dse.space import HardwareConfig
 from aster_dse.space.cell_conditions import CellConditions
 from aster_dse.training.trained import Feed, torch_threads
 from aster_dse.workload import Workload
@@ -194,6 +196,53 @@ class TestExact:
             assert (found.logits.sum(2).argmax(-1) == pair.logits.sum(2).argmax(-1)).mean() >= 23 / 24
 
 
+class TestExtremes:
+    """The largest arrays, cells and weights that a space may name, at both ends of 16-bit sums."""
+
+    @pytest.mark.parametrize("column", ["pair", "offset"])
+    @pytest.mark.parametrize(
+        ("rows", "cell_bits", "weight_bits", "levels"),
+        [(1024, 8, 16, 1024), (1024, 5, 10, 512), (128, 8, 8, 1024), (1024, 1, 16, 2), (16, 8, 16, 1024)],
+    )
+    # Without an off-current, under which sums of large cells have histograms of gigabytes.
+    @pytest.mark.parametrize("conditions", [IDEAL, replace(HARSH, on_off=None)], ids=["ideal", "harsh"])
+    def test_kernels(
+        self,
+        conditions: CellConditions,
+        rows: int,
+        cell_bits: int,
+        weight_bits: int,
+        levels: int,
+        column: Any,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        rng = np.random.default_rng(3)
+        top = (1 << (weight_bits - 1)) - 1
+        q = rng.integers(-top, top + 1, (5, 1300)).astype(np.int32)
+        q[0], q[1] = top, -top
+        weights = QuantisedWeights(q, 1e-3, np.zeros(5, dtype=np.float32))
+        shape, chip = SynapticLayer("layer", 1300, 5, 1, 1, 1), Chip(conditions, 1)
+        arrays = LayerArrays(
+            rows=rows,
+            cell_bits=cell_bits,
+            weight_bits=weight_bits,
+            adc_levels=levels,
+            adc_range="max",
+            column_kind=column,
+        )
+        rates = torch.tensor([0.0, 0.02, 0.3, 1.0]).repeat(6).view(1, -1, 1, 1, 1)
+        maps = (torch.rand(1, 24, 1, 1, 1300, generator=torch.manual_seed(2)) < rates).float()
+        found = []
+        for switch in ("off", "portable", "avx2", ""):
+            monkeypatch.setenv("ASTER_DSE_KERNELS", switch)
+            exact = ArrayLayer(shape, 0, arrays.exact(), weights, [1 << 15] * arrays.slices, chip)
+            summed = read(exact, maps, histograms=True)
+            ranges = layer_multipliers(arrays, chip, summed.histogram, exact.calibration_fine)
+            outputs = read(ArrayLayer(shape, 0, arrays, weights, ranges, chip), maps).outputs
+            found.append((ranges, summed.outputs.tobytes(), outputs.tobytes()))
+        assert all(other == found[0] for other in found)
+
+
 class TestKeys:
     def test_what_has_no_effect_is_left_out(self) -> None:
         digital = LayerArrays(compute="digital", rows=64)
@@ -218,6 +267,12 @@ class TestBadInput:
     def test_one_weight_bit(self) -> None:
         with pytest.raises(ValueError, match="at least 2 bits"):
             LayerArrays(weight_bits=1)
+
+    @pytest.mark.parametrize("knobs", [{"weight_bits": 1}, {"layers": "stem.*: weight_bits=1"}], ids=str)
+    def test_one_weight_bit_in_a_configuration(self, knobs: dict[str, Any]) -> None:
+        config = HardwareConfig.model_validate({"arrays": "real", **knobs})
+        with pytest.raises(InputError, match="sign and a magnitude"):
+            resolve(config)
 
     def test_rows(self) -> None:
         with pytest.raises(ValueError, match="power of two"):
