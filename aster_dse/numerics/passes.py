@@ -124,27 +124,27 @@ class _Counter:
         modules: Sequence[ArrayConvolution],
         neurons: dict[str, int],
         members: tuple[int, ...],
-        part: slice,
-        samples: int,
+        samples: slice,
+        batch: int,
     ) -> None:
         self._counts, self._neurons = counts, neurons
-        self._members, self._part, self._samples = members, part, samples
+        self._members, self._samples, self._batch = members, samples, batch
         for module in modules:
             module.observer = self
 
     def spikes(self, name: str, values: Tensor) -> None:
         counted = values.flatten(2).sum(2, dtype=torch.int64).T.cpu().numpy()
         for member in self._members:
-            self._counts.spikes[member, self._part, :, self._neurons[name]] = counted
+            self._counts.spikes[member, self._samples, :, self._neurons[name]] = counted
 
     def synapse(self, name: str, inputs: Tensor) -> None:
         pass
 
     def counts(self, layer: ArrayLayer, counts: Tensor) -> None:
-        # Of a repeated image there is one step, which stands for all.
-        seen = counts.view(-1, self._samples, 3).transpose(0, 1).cpu().numpy()
+        # A static image is read once, which stands for every step.
+        seen = counts.view(-1, self._batch, 3).transpose(0, 1).cpu().numpy()
         for member in self._members:
-            self._counts.layers[member, self._part, :, layer.number] = seen
+            self._counts.layers[member, self._samples, :, layer.number] = seen
 
     def inputs(self, layer: ArrayLayer, inputs: Sequence[Events] | Tensor) -> None:
         pass
