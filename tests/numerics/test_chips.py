@@ -213,6 +213,7 @@ def expected_outputs(noisy: ArrayLayer, maps: Any, bits: int, gated: bool) -> An
     )
 
 
-def test_noise_beyond_32_bits_is_refused() -> None:
-    with pytest.raises(ValueError, match="50 steps"):
-        noise_table(CellConditions(read_noise=100.0))
+def test_the_most_noise_that_a_space_may_name_fits() -> None:
+    noise_table(CellConditions(read_noise=50.0))
+    with pytest.raises(ValueError, match="read_noise: 51"):
+        CellConditions(read_noise=51.0)
