@@ -44,7 +44,7 @@ class ArrayLayer:
 
     @property
     def exact(self) -> bool:
-        """Read without a converter."""
+        """Read without a converter, as digital arrays always are."""
         return self.arrays.adc_range == EXACT or self.arrays.compute == "digital"
 
     @property
