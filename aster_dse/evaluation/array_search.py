@@ -14,7 +14,7 @@ measured on another set and other chips.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from aster_dse.activity import ActivityTrace
 from aster_dse.errors import PassError
 from aster_dse.evaluation.array_classes import NUMERICS_KNOBS, arrays_of
-from aster_dse.evaluation.coverage import Coverage
+from aster_dse.evaluation.class_choice import ClassChoice, ForeseenClass
 from aster_dse.evaluation.evaluate import evaluate
 from aster_dse.evaluation.foreseen_loss import ForeseenLosses
 from aster_dse.evaluation.inner import InnerAnswer, useful_policies
@@ -45,11 +45,8 @@ Array = NDArray[np.float64]
 
 SELECTION, VERIFICATION = 0, 1
 """Calibration sets."""
-_NEGLIGIBLE = 0.002
+_NEGLIGIBLE = 0.001
 """Share of the covered space that a class has to promise."""
-_LUCK = (-0.008, 0.0, 0.008)
-"""Accuracies by which a class may do better than foreseen: spikes at the threshold flip, which moves any
-class by 0.4 to 1.0 points."""
 _NEAREST = 8
 """Configurations kept where none is feasible."""
 
@@ -79,22 +76,13 @@ def _computes(accelerator: Accelerator, geometry: NetworkGeometry, calibration_s
     )
 
 
-@dataclass
+@dataclass(eq=False)
 class _ArrayClass:
     """Accelerators that compute alike."""
 
     computes: _Computes
-    designs: list[int] = field(default_factory=list)
-
-    @property
-    def calibration(self) -> NetworkArrays:
-        """What its ranges are calibrated on; many classes share it."""
-        return self.computes.arrays.exact()
-
-    policies: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
-    """``[n]`` of its feasible pairs of a policy and a design."""
-    points: Array = field(default_factory=lambda: np.zeros((0, 0)))
-    """``[n, m]`` what they come to without any loss of accuracy; less is better."""
+    designs: list[int]
+    foreseen: ForeseenClass
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +169,7 @@ class _Search:
         self._names = list(question.objectives)
         if "accuracy" not in self._names:
             self._names.append("accuracy")
+        self._place = self._names.index("accuracy")
 
     def run(self) -> _Found:
         """Run the classes that promise most; all configurations that are best in one of them."""
@@ -193,17 +182,15 @@ class _Search:
         self.scored += explored.scored
         self.exhaustive = explored.exhaustive
         classes = self._classes(explored, losses)
-        coverage = Coverage(self._foreseen_front(classes, losses), self._question.seed)
-        covered = coverage.nothing
-        calibrated: set[NetworkArrays] = set()
+        choice = ClassChoice(
+            [one.foreseen for one in classes], losses, self._least_accuracy, self._question.seed
+        )
+        chosen = [assign(self._candidate, policy).policy for policy in policies]
         found: list[_Found] = []
         while classes and self.classes_run < self._question.passes:
-            gains = [self._gain(one, losses, coverage, covered) for one in classes]
-            costs = [1.0 + (one.calibration not in calibrated) for one in classes]
-            best = int(np.argmax(np.array(gains) / np.array(costs)))
-            if found and gains[best] <= _NEGLIGIBLE * max(int(covered.sum()), 1):
+            best, promise = choice.best([one.foreseen for one in classes])
+            if found and promise <= _NEGLIGIBLE:
                 break
-            calibrated.add(classes[best].calibration)
             one = classes.pop(best)
             try:
                 traces = one.computes.traces(self._passes, 0)
@@ -212,11 +199,11 @@ class _Search:
                 self.failures.append(str(error))
                 continue
             self.classes_run += 1
-            chosen = [assign(self._candidate, policy).policy for policy in policies]
             on_chips = apply_on_chips(self._passes.plain, traces, chosen)
             losses.observe(one.computes.arrays, on_chips.accuracy)
             found.append(result)
-            covered |= coverage.of(self._of_names(result))
+            feasible = result.objectives[result.violation <= 0.0]
+            choice.ran(one.foreseen, -feasible[:, self._place], np.delete(feasible, self._place, axis=1))
         if not found:
             raise PassError("", "", self.failures[-1] if self.failures else "no class of arrays to run")
         return _Found(
@@ -238,28 +225,17 @@ class _Search:
         return replace(self._question, objectives=objectives, constraints=lasting)
 
     def _classes(self, explored: PairSearch, losses: ForeseenLosses) -> list[_ArrayClass]:
-        by_arrays: dict[_Computes, _ArrayClass] = {}
+        by_arrays: dict[_Computes, list[int]] = {}
         for number, accelerator in enumerate(explored.accelerators):
-            computes = _computes(accelerator, self._geometry, SELECTION)
-            by_arrays.setdefault(computes, _ArrayClass(computes)).designs.append(number)
-        place = self._names.index("accuracy")
-        for one in by_arrays.values():
-            one.policies, one.points = explored.scores.feasible(np.array(one.designs))
-            one.points[:, place] -= losses.of_designs([explored.accelerators[one.designs[0]]])
-        return [one for one in by_arrays.values() if len(one.points)]
-
-    def _foreseen_front(self, classes: Sequence[_ArrayClass], losses: ForeseenLosses) -> Array:
-        """What nothing is foreseen to beat; while nothing keeps the bounds on accuracy, everything."""
-        place = self._names.index("accuracy")
-        points = np.concatenate([self._shifted(one, losses) for one in classes])
-        points = points[-points[:, place] >= self._least_accuracy]
-        if not len(points):
-            points = np.concatenate([one.points for one in classes])
-        front = points[non_dominated_mask(points)]
-        worst = front.max(axis=0)
-        # Better than the bound on accuracy counts from the bound on.
-        worst[place] = -(self._least_accuracy or -worst[place])
-        return np.concatenate([front, worst[None]])
+            by_arrays.setdefault(_computes(accelerator, self._geometry, SELECTION), []).append(number)
+        kept = []
+        for computes, designs in by_arrays.items():
+            policies, points = explored.scores.feasible(np.array(designs))
+            if len(points):
+                points[:, self._place] -= losses.of_designs([explored.accelerators[designs[0]]])
+                foreseen = ForeseenClass.of_points(computes.arrays, policies, points, self._place)
+                kept.append(_ArrayClass(computes, designs, foreseen))
+        return kept
 
     @property
     def _least_accuracy(self) -> float:
@@ -267,30 +243,6 @@ class _Search:
         bounds = [parse_constraint(text) for text in self._question.constraints]
         wanted = ("accuracy", "accuracy_min")
         return max((b.bound for b in bounds if b.metric in wanted and b.operator == ">="), default=0.0)
-
-    def _gain(
-        self, one: _ArrayClass, losses: ForeseenLosses, coverage: Coverage, covered: NDArray[np.bool_]
-    ) -> float:
-        """What a class is expected to add to what is covered, whether it proves lucky or not."""
-        front = self._shifted(one, losses)
-        place = self._names.index("accuracy")
-        added = []
-        for luck in _LUCK:
-            lucky = front.copy()
-            lucky[:, place] -= luck
-            kept = lucky[-lucky[:, place] >= self._least_accuracy]
-            added.append(int((coverage.of(kept) & ~covered).sum()))
-        return float(np.mean(added))
-
-    def _shifted(self, one: _ArrayClass, losses: ForeseenLosses) -> Array:
-        """The class's front at its foreseen losses of accuracy."""
-        points = one.points.copy()
-        points[:, self._names.index("accuracy")] += losses.of(one.computes.arrays)[one.policies]
-        return np.asarray(points[non_dominated_mask(points)])
-
-    def _of_names(self, result: _Found) -> Array:
-        """Feasible objectives of what was found, with accuracy."""
-        return result.objectives[result.violation <= 0.0][:, : len(self._names)]
 
     # --- what is run
 
