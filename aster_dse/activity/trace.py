@@ -46,3 +46,8 @@ class ActivityTrace:
     def skip_order(self) -> tuple[int, ...]:
         """Blocks from the least active to the most; ties by index."""
         return tuple(int(i) for i in np.argsort(self.block_activity, kind="stable"))
+
+    @property
+    def skip_sets(self) -> tuple[frozenset[int], ...]:
+        """Blocks that each skip set leaves out."""
+        return tuple(frozenset(self.skip_order[:skips]) for skips in range(self.geometry.depth + 1))

@@ -28,6 +28,7 @@ from aster_dse.evaluation.evaluate import evaluate
 from aster_dse.evaluation.foreseen_loss import ForeseenLosses
 from aster_dse.evaluation.inner import InnerAnswer, useful_policies
 from aster_dse.evaluation.pairs import PairSearch
+from aster_dse.evaluation.probe import Probe
 from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.evaluation.result import Evaluation
 from aster_dse.hardware import Accelerator, resolve
@@ -36,7 +37,7 @@ from aster_dse.numerics.arrays import NetworkArrays
 from aster_dse.numerics.network_passes import NetworkPasses
 from aster_dse.pareto import non_dominated_mask
 from aster_dse.policy import apply_on_chips
-from aster_dse.space import METRICS, Candidate, LayerRanges, assign, parse_constraint
+from aster_dse.space import METRICS, Candidate, LayerRanges, PolicyConfig, assign, parse_constraint
 from aster_dse.space.cell_conditions import CellConditions
 
 __all__ = ["evaluate_on_arrays", "search_arrays"]
@@ -47,6 +48,7 @@ SELECTION, VERIFICATION = 0, 1
 """Calibration sets."""
 _NEGLIGIBLE = 0.001
 """Share of the covered space that a class has to promise."""
+_PROBES = 12
 _NEAREST = 8
 """Configurations kept where none is feasible."""
 
@@ -182,10 +184,9 @@ class _Search:
         self.scored += explored.scored
         self.exhaustive = explored.exhaustive
         classes = self._classes(explored, losses)
-        choice = ClassChoice(
-            [one.foreseen for one in classes], losses, self._least_accuracy, self._question.seed
-        )
         chosen = [assign(self._candidate, policy).policy for policy in policies]
+        self._probe(classes, losses, chosen)
+        choice = self._choice(classes, losses)
         found: list[_Found] = []
         while classes and self.classes_run < self._question.passes:
             best, promise = choice.best([one.foreseen for one in classes])
@@ -236,6 +237,24 @@ class _Search:
                 foreseen = ForeseenClass.of_points(computes.arrays, policies, points, self._place)
                 kept.append(_ArrayClass(computes, designs, foreseen))
         return kept
+
+    def _choice(self, classes: Sequence[_ArrayClass], losses: ForeseenLosses) -> ClassChoice:
+        foreseen = [one.foreseen for one in classes]
+        return ClassChoice(foreseen, losses, self._least_accuracy, self._question.seed)
+
+    def _probe(
+        self,
+        classes: Sequence[_ArrayClass],
+        losses: ForeseenLosses,
+        policies: Sequence[PolicyConfig],
+    ) -> None:
+        """See what some samples say of the classes that promise most; chips differ too much for that."""
+        if not self._passes.conditions.ideal:
+            return
+        probe, choice = Probe(self._passes, policies), self._choice(classes, losses)
+        for index in choice.most_promising([one.foreseen for one in classes], _PROBES):
+            arrays = classes[index].computes.arrays
+            losses.probed(arrays, probe.losses(arrays))
 
     @property
     def _least_accuracy(self) -> float:

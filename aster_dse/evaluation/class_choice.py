@@ -24,9 +24,6 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _SPREAD = 2_048
-_LUCK = (0.0, 0.008, 0.016)
-"""Accuracies by which a class may do better than foreseen: spikes at the threshold flip, which moves any
-class by 0.4 to 1.0 points (standard deviation)."""
 
 
 @dataclass(eq=False)
@@ -74,7 +71,7 @@ class ClassChoice:
         self, classes: Sequence[ForeseenClass], losses: ForeseenLosses, least_accuracy: float, seed: int
     ) -> None:
         self._losses, self._least = losses, least_accuracy
-        accuracy = np.concatenate([one.expected(losses) for one in classes])
+        accuracy = np.concatenate([one.expected(losses) + max(losses.luck(one.arrays)) for one in classes])
         costs = np.concatenate([one.costs for one in classes])
         kept = accuracy >= least_accuracy if (accuracy >= least_accuracy).any() else np.ones(len(costs), bool)
         points = np.concatenate([-accuracy[kept, None], costs[kept]], axis=1)
@@ -93,9 +90,14 @@ class ClassChoice:
     def best(self, classes: Sequence[ForeseenClass]) -> tuple[int, float]:
         """The class to run next, and its share of what is covered already."""
         gains = np.array([self._gain(one) for one in classes])
-        work = np.array([1.0 + (one.calibration not in self._calibrated) for one in classes])
+        work = np.array([2.0 + (one.calibration not in self._calibrated) for one in classes])
         index = int(np.argmax(gains / work))
         return index, float(gains[index]) / max(int(self._covered.sum()), 1)
+
+    def most_promising(self, classes: Sequence[ForeseenClass], count: int) -> list[int]:
+        """Those worth a probe, the most promising first."""
+        gains = np.array([self._gain(one) for one in classes])
+        return [int(index) for index in np.argsort(-gains, kind="stable")[:count] if gains[index] > 0.0]
 
     def ran(self, one: ForeseenClass, accuracy: Array, costs: Array) -> None:
         """A class was run and has these feasible configurations, ``[n]`` and ``[n, m - 1]``."""
@@ -109,6 +111,7 @@ class ClassChoice:
         reached = np.where(one.reach, expected[:, None], -np.inf).max(axis=0)
         open_ = np.flatnonzero(~self._covered)
         found = [
-            (reached[open_] + luck >= np.maximum(self._accuracy[open_], self._least)).sum() for luck in _LUCK
+            (reached[open_] + luck >= np.maximum(self._accuracy[open_], self._least)).sum()
+            for luck in self._losses.luck(one.arrays)
         ]
         return float(np.mean(found))

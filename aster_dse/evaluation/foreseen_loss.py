@@ -23,6 +23,10 @@ _RATE = 0.014
 of the default search (336 classes of arrays), before any class of the network itself has been run."""
 _TRUST = 0.5
 """Summed squared error that this rate counts for."""
+_LUCK = (-0.01, 0.0, 0.01)
+"""Spikes at the threshold flip, which moves the accuracy of any class by 0.4 to 1.0 points (standard
+deviation)."""
+_LUCK_OF_PROBED = (-0.003, 0.0, 0.003)
 _MOST = 4.0
 """Summed squared error up to which a class says how fast accuracy falls."""
 
@@ -40,9 +44,12 @@ class ForeseenLosses:
         self._above_chance = np.maximum(accuracy - 1.0 / geometry.classes, 0.0)
         self._weight = _TRUST
         self._cost = np.full(len(accuracy), _TRUST * _RATE)
+        self._probed: dict[NetworkArrays, Array] = {}
 
     def of(self, arrays: NetworkArrays) -> Array:
         """``[K]`` what the network is expected to lose on these arrays under each policy."""
+        if arrays in self._probed:
+            return self._probed[arrays]
         return np.asarray(self._above_chance * -np.expm1(-self.error(arrays) * self._cost / self._weight))
 
     def of_designs(self, accelerators: Sequence[Accelerator]) -> Array:
@@ -53,6 +60,14 @@ class ForeseenLosses:
     def error(self, arrays: NetworkArrays) -> float:
         """Squared errors of the layers' outputs, summed over the layers."""
         return math.fsum(self._errors.of_network(arrays))
+
+    def luck(self, arrays: NetworkArrays) -> tuple[float, ...]:
+        """Accuracies by which a class may do better than that, or worse."""
+        return _LUCK_OF_PROBED if arrays in self._probed else _LUCK
+
+    def probed(self, arrays: NetworkArrays, loss: Array) -> None:
+        """What a probe found, ``[K]``."""
+        self._probed[arrays] = loss
 
     def observe(self, arrays: NetworkArrays, accuracy: Array) -> None:
         """Learn from a class that was run.

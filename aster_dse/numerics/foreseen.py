@@ -8,6 +8,7 @@ fraction of a pass for all arrays together; it orders what is worth a pass and d
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -88,6 +89,22 @@ class ForeseenErrors:
         """:meth:`of_layer` of every layer."""
         return tuple(self.of_layer(number, own) for number, own in enumerate(arrays.layers))
 
+    def layers(self, arrays: NetworkArrays) -> tuple[ArrayLayer, ...]:
+        """All layers on nominal arrays whose ranges come from the few samples looked at."""
+        found = []
+        for number, own in enumerate(arrays.layers):
+            weights = quantise(self._folded[number], own.weight_bits)
+            layer = self._geometry.synaptic[number]
+            ready = ArrayLayer(layer, number, own, weights, [ONE] * own.slices, self._chip)
+            found.append(replace(ready, multipliers=self._multipliers(ready)))
+        return tuple(found)
+
+    def _multipliers(self, ready: ArrayLayer) -> list[int]:
+        if ready.exact:
+            return [ONE] * ready.arrays.slices
+        off = off_level(ready.arrays, self._chip.conditions)
+        return multipliers(self._sums(ready), ready.arrays, off_level=off, fine=ready.calibration_fine)
+
     def _error(self, number: int, arrays: LayerArrays) -> float:
         weights = quantise(self._folded[number], arrays.weight_bits)
         layer = self._geometry.synaptic[number]
@@ -107,9 +124,8 @@ class ForeseenErrors:
         """Summed squares of what converters miss, over all conversions with a spike."""
         histograms = self._sums(ready)
         fine, arrays = ready.calibration_fine, ready.arrays
-        off = off_level(arrays, self._chip.conditions)
         total = 0.0
-        found = multipliers(histograms, arrays, off_level=off, fine=fine)
+        found = self._multipliers(ready)
         noise = self._chip.conditions.read_noise**2
         for place, (row, m) in enumerate(zip(histograms, found, strict=True)):
             sums = np.flatnonzero(row)

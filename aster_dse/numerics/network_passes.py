@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from aster_dse.activity import ActivityTrace
 from aster_dse.activity.files import load_trace, save_trace
 from aster_dse.errors import PassError
@@ -16,12 +19,12 @@ from aster_dse.numerics.calibration import Calibration, array_layers, calibrate,
 from aster_dse.numerics.cells import Chip
 from aster_dse.numerics.files import found_or_made, load_calibration, network_digest, save_calibration
 from aster_dse.numerics.foreseen import ForeseenErrors
-from aster_dse.numerics.passes import run_pass
+from aster_dse.numerics.passes import array_logits, run_pass
 from aster_dse.numerics.weights import FoldedWeights
 from aster_dse.space.cell_conditions import CellConditions
 from aster_dse.training import TrainedNetwork
-from aster_dse.training.trained import torch_threads
-from aster_dse.workload import Workload
+from aster_dse.training.trained import Feed, torch_threads
+from aster_dse.workload import Split, Workload
 
 __all__ = ["NetworkPasses", "PassLog"]
 
@@ -33,8 +36,9 @@ class PassLog:
     made: int = 0
     """Passes made, not found."""
     calibrations_made: int = 0
+    probes: int = 0
     seconds: float = 0.0
-    """That passes and calibrations took."""
+    """That passes, calibrations and probes took."""
     files: list[str] = field(default_factory=list)
     """Names of the passes asked for, in the network's folder."""
 
@@ -110,6 +114,22 @@ class NetworkPasses:
         # Chips without conditions are all alike.
         numbers = [0] * len(chips) if self.conditions.ideal else list(chips)
         return [self._trace(arrays.canonical(), number, event_gating) for number in numbers]
+
+    def probe(self, arrays: NetworkArrays, samples: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Logits ``[S, n, T, classes]`` of a few validation samples for all skip sets: a foretaste of a pass.
+
+        Ranges come from the few samples that :attr:`foreseen` looked at, cells are nominal.
+        """
+        layers = self.foreseen.layers(arrays)
+        started = time.perf_counter()
+        split = self._workload.validation
+        few = Split(split.frames[samples], split.labels[samples])
+        with torch_threads(self._threads):
+            feed = Feed(few, self._workload, next(self._trained.model.parameters()).device)
+            logits = array_logits(self._trained, self._workload, layers, feed, self.plain.skip_sets)
+        self.log.probes += 1
+        self.log.seconds += time.perf_counter() - started
+        return logits
 
     def _trace(self, arrays: NetworkArrays, number: int, event_gating: bool) -> ActivityTrace:
         gated = event_gating or not self.conditions.read_noise

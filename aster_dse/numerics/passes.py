@@ -45,7 +45,7 @@ def run_pass(
     """
     geometry = trained.geometry
     samples: Split = getattr(workload, split)
-    sets = [frozenset(plain.skip_order[:skips]) for skips in range(geometry.depth + 1)]
+    sets = plain.skip_sets
     network, modules = array_network(trained.model, layers, workload)
     feed = Feed(samples, workload, next(trained.model.parameters()).device)
     shape = (len(sets), len(feed), geometry.timesteps)
@@ -84,18 +84,21 @@ def array_logits(
     workload: Workload,
     layers: Sequence[ArrayLayer],
     feed: Feed,
-    *,
-    skipped: frozenset[int] = frozenset(),
+    sets: Sequence[frozenset[int]] = (frozenset(),),
 ) -> NDArray[np.float32]:
-    """Logits ``[N, T, classes]`` of every step alone, without counts."""
+    """Logits ``[S, N, T, classes]`` of every step alone, without counts.
+
+    Args:
+        sets: blocks to skip, S times.
+    """
     network, modules = array_network(trained.model, layers, workload)
     parts = []
     for start in range(0, len(feed), _BATCH):
         for module in modules:
             module.sample = start
-        said = network(_frames(feed, slice(start, start + _BATCH), layers[0]), skipped=skipped)
-        parts.append(said.transpose(0, 1).cpu().numpy())
-    return np.concatenate(parts).astype(np.float32, copy=False)
+        said = network.forward_sets(_frames(feed, slice(start, start + _BATCH), layers[0]), sets)
+        parts.append(torch.stack(said).transpose(1, 2).cpu().numpy())
+    return np.concatenate(parts, axis=1).astype(np.float32, copy=False)
 
 
 def _frames(feed: Feed, part: slice, first: ArrayLayer) -> Tensor:
