@@ -257,6 +257,7 @@ class _Driver:
             constraints=tuple(str(bound) for bound in space.constraints),
             count=space.search.inner,
             seed=seed,
+            passes=space.search.passes,
         )
 
     def _checkpoint(self, number: int, candidate: Candidate) -> dict[str, bytes]:
