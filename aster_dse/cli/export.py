@@ -92,7 +92,7 @@ def reproduce(
     json: Json = False,
 ) -> None:
     """Evaluate exported configurations again from scratch, and compare with the stored figures."""
-    from aster_dse.cli.progress import epoch_lines
+    from aster_dse.cli.progress import report_lines
     from aster_dse.export import load_document
     from aster_dse.export import reproduce as evaluate_again
 
@@ -114,7 +114,7 @@ def reproduce(
                 SerialExecutor(),
                 artifacts=Path(folder),
                 constraints=document.constraints,
-                on_epoch=epoch_lines(lambda report: f"network {report.trial + 1} of {len(networks)}"),
+                on_report=report_lines(lambda report: f"network {report.trial + 1} of {len(networks)}"),
             )
         )
     order = {(entry.trial, entry.index): position for position, entry in enumerate(chosen)}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aster_dse.search.telling import Observer, Progress
     from aster_dse.space import Candidate
 
-__all__ = ["clock", "epoch_lines", "search_progress"]
+__all__ = ["clock", "report_lines", "search_progress"]
 
 LINE_EVERY_S = 5.0
 """Lines of running trainings are at least this far apart; that a trial ended is always told."""
@@ -54,7 +54,7 @@ def search_progress(target: int, done: int) -> Iterator[Observer]:
         yield _Bars(state, bars)
 
 
-def epoch_lines(label: Callable[[EpochReport], str]) -> Callable[[EpochReport], None]:
+def report_lines(label: Callable[[EpochReport], str]) -> Callable[[EpochReport], None]:
     """A line on stderr now and then, for whoever only trains."""
     last = -LINE_EVERY_S
 

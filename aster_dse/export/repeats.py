@@ -88,7 +88,7 @@ def repeat(
     executor: Executor,
     *,
     artifacts: Path,
-    on_epoch: Any = None,
+    on_report: Any = None,
     stop: threading.Event | None = None,
 ) -> Iterator[tuple[list[RepeatRow], NetworkFailure | None]]:
     """Train networks, or find them trained, and evaluate their points; they come as they are done.
@@ -98,7 +98,7 @@ def repeat(
         networks: from :func:`waiting_networks`; a job's trial is the place in here.
         executor: runs the jobs.
         artifacts: folder of trained networks; those trained here stay in it.
-        on_epoch: is given the reports of running trainings.
+        on_report: is given the reports of running trainings.
         stop: once set, no further network is begun; those that run are waited for.
 
     Yields:
@@ -122,7 +122,7 @@ def repeat(
                 )
             )
             running += 1
-        outcome = executor.wait(on_epoch)
+        outcome = executor.wait(on_report)
         running -= 1
         candidate, points = networks[outcome.trial]
         if isinstance(outcome, NetworkResult):

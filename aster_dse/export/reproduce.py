@@ -103,7 +103,7 @@ def reproduce(
     *,
     artifacts: Path,
     constraints: Sequence[str] = (),
-    on_epoch: Any = None,
+    on_report: Any = None,
 ) -> Iterator[Reproduction]:
     """Evaluate points again, each network trained once; they come as their networks are done.
 
@@ -113,7 +113,7 @@ def reproduce(
         executor: runs the jobs.
         artifacts: an empty folder, or what is found there is not trained again.
         constraints: of the study.
-        on_epoch: is given the reports of running trainings.
+        on_report: is given the reports of running trainings.
 
     Raises:
         AsterError: a network could not be trained or evaluated.
@@ -134,7 +134,7 @@ def reproduce(
             )
         )
     for _ in waiting:
-        outcome = executor.wait(on_epoch)
+        outcome = executor.wait(on_report)
         group = waiting[outcome.trial]
         if isinstance(outcome, NetworkFailure):
             raise AsterError(f"trial {group[0].trial} cannot be reproduced: {outcome.reason}")

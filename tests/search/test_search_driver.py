@@ -15,7 +15,15 @@ from analytic_jobs import AnalyticJobs, content, nothing, search, space
 from aster_dse.errors import AsterError, InputError
 from aster_dse.search.automatic import Choice
 from aster_dse.search.driver import run_search
-from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, NetworkResult, Outcome
+from aster_dse.search.protocol import (
+    EpochReport,
+    NetworkFailure,
+    NetworkJob,
+    NetworkResult,
+    Outcome,
+    PassReport,
+    Report,
+)
 from aster_dse.search.serial import SerialExecutor
 from aster_dse.search.study import open_study
 from aster_dse.search.telling import Progress
@@ -51,6 +59,9 @@ class Recorder:
     def epoch(self, report: EpochReport) -> None:
         self.epochs.append(report.trial)
 
+    def passes(self, report: PassReport) -> None:
+        raise AssertionError(f"no arrays are real here, but there is {report}")
+
     def trial_ended(self, outcome: Outcome, progress: Progress) -> None:
         self.ended.append((outcome, progress))
 
@@ -65,11 +76,11 @@ class ShuffledExecutor(SerialExecutor):
         self.cancelled = False
         self._again: list[Outcome] = []
 
-    def wait(self, on_epoch: Callable[[EpochReport], None] | None = None) -> Outcome:
+    def wait(self, on_report: Callable[[Report], None] | None = None) -> Outcome:
         if self._again:
             return self._again.pop()
         self._queue.rotate(1)
-        outcome = super().wait(on_epoch)
+        outcome = super().wait(on_report)
         if self._queue:
             self._again.append(outcome)
         return outcome
@@ -370,10 +381,10 @@ def test_a_search_without_time_begins_nothing(sqlite_url: str) -> None:
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
 def test_an_interrupt_cancels_and_loses_nothing_told(sqlite_url: str, error: type[BaseException]) -> None:
     class Interrupted(ShuffledExecutor):
-        def wait(self, on_epoch: Callable[[EpochReport], None] | None = None) -> Outcome:
+        def wait(self, on_report: Callable[[Report], None] | None = None) -> Outcome:
             if len(jobs.jobs) == 4:
                 raise error
-            return super().wait(on_epoch)
+            return super().wait(on_report)
 
     jobs = AnalyticJobs()
     executor = Interrupted(jobs)
