@@ -112,7 +112,13 @@ def _train(
         try:
             with executor_for(machines, resources, len(networks)) as executor:
                 for rows, failure in run_again(
-                    study.name, networks, executor, artifacts=folder, on_report=report, stop=stopping
+                    study.name,
+                    networks,
+                    executor,
+                    artifacts=folder,
+                    constraints=study.constraints,
+                    on_report=report,
+                    stop=stopping,
                 ):
                     done += 1
                     store.keep_repeats(study.id, rows)

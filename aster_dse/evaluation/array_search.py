@@ -21,12 +21,11 @@ from numpy.typing import NDArray
 
 from aster_dse.errors import AsterError, PassError
 from aster_dse.evaluation.array_classes import NUMERICS_KNOBS
+from aster_dse.evaluation.calibration_sets import SELECTION, VERIFICATION
 from aster_dse.evaluation.coverage import Coverage
 from aster_dse.evaluation.foreseen_loss import ForeseenLosses
 from aster_dse.evaluation.inner import InnerAnswer, useful_policies
 from aster_dse.evaluation.on_arrays import (
-    SELECTION,
-    VERIFICATION,
     ArrayComputing,
     computing_of,
     evaluate_on_arrays,

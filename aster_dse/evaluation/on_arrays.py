@@ -9,6 +9,7 @@ from typing import Any
 from aster_dse.activity import ActivityTrace
 from aster_dse.errors import PassError
 from aster_dse.evaluation.array_classes import arrays_of
+from aster_dse.evaluation.calibration_sets import VERIFICATION, first_chip_of
 from aster_dse.evaluation.evaluate import evaluate
 from aster_dse.evaluation.result import Evaluation
 from aster_dse.hardware import Accelerator, resolve
@@ -19,17 +20,11 @@ from aster_dse.space import Candidate, assign, parse_constraint
 from aster_dse.space.cell_conditions import CellConditions
 
 __all__ = [
-    "SELECTION",
-    "VERIFICATION",
     "ArrayComputing",
     "computing_of",
     "evaluate_on_arrays",
-    "first_chip_of",
     "passes_for",
 ]
-
-SELECTION, VERIFICATION = 0, 1
-"""Calibration sets."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +92,6 @@ def evaluate_on_arrays(
     if inner and not found and failures:
         raise failures[-1]
     return tuple(found[index] for index in sorted(found))
-
-
-def first_chip_of(chips: int, calibration_set: int) -> int:
-    """Number of the first chip that goes with a calibration set: each set has chips of its own."""
-    return calibration_set * chips
 
 
 def passes_for(candidate: Candidate, inner: Sequence[Mapping[str, Any]], geometry: NetworkGeometry) -> int:

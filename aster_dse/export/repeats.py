@@ -88,6 +88,7 @@ def repeat(
     executor: Executor,
     *,
     artifacts: Path,
+    constraints: Sequence[str] = (),
     on_report: Any = None,
     stop: threading.Event | None = None,
 ) -> Iterator[tuple[list[RepeatRow], NetworkFailure | None]]:
@@ -98,7 +99,8 @@ def repeat(
         networks: from :func:`waiting_networks`; a job's trial is the place in here.
         executor: runs the jobs.
         artifacts: folder of trained networks; those trained here stay in it.
-        on_report: is given the reports of running trainings.
+        constraints: of the study, which decide about the chip yield.
+        on_report: is given the reports of running jobs.
         stop: once set, no further network is begun; those that run are waited for.
 
     Yields:
@@ -117,7 +119,7 @@ def repeat(
                     trial=number,
                     candidate=candidate,
                     inner=tuple(inner_assignment(point.candidate) for point in points),
-                    constraints=(),
+                    constraints=tuple(constraints),
                     artifacts=str(artifacts),
                 )
             )

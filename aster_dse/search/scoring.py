@@ -15,8 +15,9 @@ import numpy as np
 from aster_dse.activity import ActivityTrace
 from aster_dse.activity.files import TRACE_FILE, load_trace
 from aster_dse.errors import NotFoundError
+from aster_dse.evaluation.calibration_sets import VERIFICATION, first_chip_of
 from aster_dse.evaluation.interval import wilson_interval
-from aster_dse.evaluation.on_arrays import VERIFICATION, computing_of, first_chip_of
+from aster_dse.evaluation.on_arrays import computing_of
 from aster_dse.hardware import resolve
 from aster_dse.numerics.network_passes import NetworkPasses
 from aster_dse.policy import PolicyTable, exits, skipped_blocks
