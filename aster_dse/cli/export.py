@@ -183,17 +183,20 @@ def _document(found: list[Reproduction]) -> dict[str, Any]:
 
 
 def _print_comparison(found: list[Reproduction]) -> None:
-    metrics = list(dict.fromkeys(name for result in found for name in result.stored))
-    rows = table(
-        ["trial", "index", "", *map(heading, metrics)], right=["trial", "index", *map(heading, metrics)]
-    )
+    right = ["trial", "index", "stored", "now", "relative\ndifference"]
+    rows = table(["trial", "index", "figure", *right[2:]], right=right)
     for result in found:
-        place = (str(result.trial), str(result.index))
-        rows.add_row(*place, "stored", *(number(result.stored.get(name)) for name in metrics))
-        rows.add_row(*place, "now", *(number(result.now.get(name)) for name in metrics))
-        known = result.relative_difference
-        differences = (f"{known[name]:.1g}" if name in known else "-" for name in metrics)
-        rows.add_row(*place, "relative difference", *differences, end_section=True)
+        names = list(result.stored)
+        for name in names:
+            rows.add_row(
+                str(result.trial),
+                str(result.index),
+                " ".join(heading(name).split("\n")).strip(),
+                number(result.stored[name]),
+                number(result.now[name]),
+                f"{result.relative_difference[name]:.1g}",
+                end_section=name == names[-1],
+            )
     print_table(rows)
     if all(result.agrees for result in found):
         print("all figures came out as they were stored")

@@ -8,11 +8,21 @@ from typing import TYPE_CHECKING, Any
 from aster_dse.cli.output import duration, number
 
 if TYPE_CHECKING:
+    from aster_dse.network.geometry import NetworkGeometry
     from aster_dse.store import StudyReader, StudyRow, TrialRow
 
-__all__ = ["NO_BEST", "lines_of_files", "lines_of_passes", "most_accurate", "outcome_of"]
+__all__ = [
+    "NO_BEST",
+    "breakdown_of",
+    "geometry_of",
+    "in_order",
+    "lines_of_files",
+    "lines_of_passes",
+    "most_accurate",
+    "outcome_of",
+]
 
-NO_BEST: Mapping[str, float | None] = {"accuracy": None, "accuracy_ideal": None}
+NO_BEST: dict[str, float | None] = {"accuracy": None, "accuracy_ideal": None}
 """For a trial that has no configurations."""
 _MANY = ("pass", "calibration")
 """Kinds of files that are counted, not listed."""
@@ -62,3 +72,36 @@ def lines_of_files(files: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         sizes = [file["bytes"] for file in files if file["kind"] == kind]
         if sizes:
             yield f"{kind} files: {len(sizes)}, {sum(sizes):,} bytes together"
+
+
+def geometry_of(trial: TrialRow) -> NetworkGeometry:
+    """Of the trial's network."""
+    from aster_dse.network.geometry import network_geometry
+    from aster_dse.space import Candidate
+    from aster_dse.workload import workload_shape
+
+    candidate = Candidate.model_validate(trial.candidate)
+    shape = workload_shape(candidate.workload)
+    return network_geometry(
+        candidate.network,
+        in_channels=shape.in_channels,
+        resolution=candidate.workload.resolution,
+        classes=shape.classes,
+        timesteps=candidate.workload.timesteps,
+        input_bits=shape.input_bits,
+    )
+
+
+def breakdown_of(cost: dict[str, Any], trial: TrialRow) -> dict[str, Any]:
+    """The stored breakdown, its layers as they run: the store keeps names in alphabetical order."""
+    from aster_dse.hardware.dataflow import dataflow
+
+    layers = dataflow(geometry_of(trial)).rows
+    return {
+        name: in_order(value, layers) if name.endswith("_by_layer") else value for name, value in cost.items()
+    }
+
+
+def in_order(values: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """The values in the order of these names; others follow."""
+    return {name: values[name] for name in dict.fromkeys([*names, *values]) if name in values}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,12 +10,20 @@ import typer
 
 from aster_dse.cli.options import DEFAULT_STORAGE, Json, Storage, StudyName
 from aster_dse.cli.output import duration, heading, iso, number, print_json, print_table, table
-from aster_dse.cli.trial_facts import NO_BEST, lines_of_files, lines_of_passes, most_accurate, outcome_of
+from aster_dse.cli.trial_facts import (
+    NO_BEST,
+    breakdown_of,
+    geometry_of,
+    in_order,
+    lines_of_files,
+    lines_of_passes,
+    most_accurate,
+    outcome_of,
+)
 from aster_dse.errors import InputError
 
 if TYPE_CHECKING:
     from aster_dse.export import Point
-    from aster_dse.network.geometry import NetworkGeometry
     from aster_dse.store import EvaluationRow, StudyReader, StudyRow, TrialRow
 
 __all__ = ["show", "trials"]
@@ -172,7 +180,7 @@ def _everything(reader: StudyReader, study: StudyRow, trial: TrialRow, index: in
             "history": reader.training_history(trial.training_key),
         }
         rates = training.detail.get("firing_rate", {})
-        facts["firing_rate"] = _in_order(rates, [layer.name for layer in _geometry(trial).neurons])
+        facts["firing_rate"] = in_order(rates, [layer.name for layer in geometry_of(trial).neurons])
     if trial.evaluations:
         facts |= _configuration(reader, study, trial, index)
     elif index is not None:
@@ -203,43 +211,11 @@ def _configuration(
         "spread": {name: spread.as_dict() for name, spread in spread_of(repeated).items()},
         "constraints": _constraints(study, row),
         "told": row.told_order is not None,
-        "breakdown": _breakdown(detail.get("hardware", {}), trial),
+        "breakdown": breakdown_of(detail.get("hardware", {}), trial),
         "exit_histogram": detail.get("exit_histogram", []),
         "skipped_blocks": detail.get("skipped_blocks", []),
         "front": [{"index": point.index, "metrics": point.metrics} for point in front],
     }
-
-
-def _geometry(trial: TrialRow) -> NetworkGeometry:
-    from aster_dse.network.geometry import network_geometry
-    from aster_dse.space import Candidate
-    from aster_dse.workload import workload_shape
-
-    candidate = Candidate.model_validate(trial.candidate)
-    shape = workload_shape(candidate.workload)
-    return network_geometry(
-        candidate.network,
-        in_channels=shape.in_channels,
-        resolution=candidate.workload.resolution,
-        classes=shape.classes,
-        timesteps=candidate.workload.timesteps,
-        input_bits=shape.input_bits,
-    )
-
-
-def _breakdown(cost: dict[str, Any], trial: TrialRow) -> dict[str, Any]:
-    """The stored breakdown, its layers as they run: the store keeps names in alphabetical order."""
-    from aster_dse.hardware.dataflow import dataflow
-
-    layers = dataflow(_geometry(trial)).rows
-    return {
-        name: _in_order(value, layers) if name.endswith("_by_layer") else value
-        for name, value in cost.items()
-    }
-
-
-def _in_order(values: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    return {name: values[name] for name in dict.fromkeys([*names, *values]) if name in values}
 
 
 def _bend(front: list[Point], study: StudyRow) -> Point:
