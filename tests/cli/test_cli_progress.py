@@ -39,15 +39,17 @@ def seconds_left(line: str) -> float:
     return float(left)
 
 
+@pytest.mark.parametrize(
+    ("candidate", "left"), [(IDEAL, 10.0), (REAL, 10.0 * 1.3 / 0.7)], ids=["ideal", "real"]
+)
 def test_a_trained_network_is_not_yet_done_where_arrays_are_real(
-    clock: list[float], capsys: pytest.CaptureFixture[str]
+    candidate: Candidate, left: float, clock: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for candidate, left in ((IDEAL, 10.0), (REAL, 10.0 * 1.3 / 0.7)):
-        with search_progress(2, 0) as observer:
-            observer.trial_started(0, candidate)
-            clock[0] += 10.0
-            observer.epoch(EpochReport(0, 3, 3, 0.9, 0.1))
-        assert seconds_left(capsys.readouterr().err.splitlines()[-1]) == pytest.approx(left, abs=1)
+    with search_progress(2, 0) as observer:
+        observer.trial_started(0, candidate)
+        clock[0] += 10.0
+        observer.epoch(EpochReport(0, 3, 3, 0.9, 0.1))
+    assert seconds_left(capsys.readouterr().err.splitlines()[-1]) == pytest.approx(left, abs=1)
 
 
 def test_passes_count_by_what_they_took_of_earlier_trials(

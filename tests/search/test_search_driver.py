@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -370,6 +371,32 @@ def test_stop_lets_what_runs_end_and_begins_nothing(sqlite_url: str) -> None:
     assert summary.stopped == "asked to stop"
     assert (summary.complete, summary.running) == (len(range(summary.complete)), 0)
     assert 5 <= summary.complete < 10
+
+
+def test_a_job_that_makes_passes_ends_after_the_deadline(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, late = time.monotonic, [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now() + late[0])
+
+    class Late(AnalyticJobs):
+        """Still makes passes when the time is over."""
+
+        def __call__(self, job: NetworkJob, **options: Any) -> Outcome:
+            for number in (1, 2):
+                options["on_report"](PassReport(job.trial, number, 2))
+                late[0] = 10_000.0
+            return super().__call__(job, **options)
+
+    class Watching(Recorder):
+        def passes(self, report: PassReport) -> None:
+            made.append((report.trial, report.number))
+
+    made: list[tuple[int, int]] = []
+    summary = search(sqlite_url, space(), 4, jobs=Late(), timeout_s=5_000.0, observer=Watching())
+    assert made == [(0, 1), (0, 2)]
+    assert (summary.complete, summary.running) == (1, 0)
+    assert summary.stopped == "the 5000 s allowed are over"
 
 
 def test_a_search_without_time_begins_nothing(sqlite_url: str) -> None:
