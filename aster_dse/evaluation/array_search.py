@@ -13,16 +13,18 @@ measured on another set and other chips.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aster_dse.activity import ActivityTrace
 from aster_dse.errors import AsterError, PassError
 from aster_dse.evaluation.array_classes import NUMERICS_KNOBS
 from aster_dse.evaluation.calibration_sets import SELECTION, VERIFICATION
-from aster_dse.evaluation.coverage import Coverage
+from aster_dse.evaluation.class_choice import ClassChoice, ForeseenClass
 from aster_dse.evaluation.foreseen_loss import ForeseenLosses
 from aster_dse.evaluation.inner import InnerAnswer, useful_policies
 from aster_dse.evaluation.on_arrays import (
@@ -34,26 +36,26 @@ from aster_dse.evaluation.pairs import PairSearch
 from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.numerics.network_passes import NetworkPasses
 from aster_dse.pareto import non_dominated_mask
+from aster_dse.policy import apply_on_chips
 from aster_dse.space import METRICS, Candidate, LayerRanges, assign, parse_constraint
 
 __all__ = ["search_arrays"]
 
 Array = NDArray[np.float64]
 
-_NEGLIGIBLE = 0.005
+_NEGLIGIBLE = 0.001
 """Share of the covered space that a class has to promise."""
 _NEAREST = 8
 """Configurations kept where none is feasible."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _ArrayClass:
     """Accelerators that compute alike."""
 
     computes: ArrayComputing
-    designs: list[int] = field(default_factory=list)
-    points: Array = field(default_factory=lambda: np.zeros((0, 0)))
-    """Foreseen front, without any loss of accuracy; less is better."""
+    designs: list[int]
+    foreseen: ForeseenClass
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,11 +117,12 @@ class _Search:
         self._names = list(question.objectives)
         if "accuracy" not in self._names:
             self._names.append("accuracy")
+        self._place = self._names.index("accuracy")
 
     def run(self) -> _Found:
         """Run the classes that promise most; all configurations that are best in one of them."""
         policies, batch = useful_policies(self._passes.plain, self._candidate, self._question)
-        losses = ForeseenLosses(self._passes.foreseen, self._geometry, float(batch.accuracy.max()))
+        losses = ForeseenLosses(self._passes.foreseen, self._geometry, batch.accuracy)
         explored = PairSearch(
             self._geometry, policies, batch, self._candidate, self._foreseen_question(), losses.of_designs
         )
@@ -127,24 +130,28 @@ class _Search:
         self.scored += explored.scored
         self.exhaustive = explored.exhaustive
         classes = self._classes(explored, losses)
-        coverage = Coverage(np.concatenate([one.points for one in classes]), self._question.seed)
-        covered = coverage.nothing
+        choice = ClassChoice(
+            [one.foreseen for one in classes], losses, self._least_accuracy, self._question.seed
+        )
+        chosen = [assign(self._candidate, policy).policy for policy in policies]
         found: list[_Found] = []
         while classes and self.classes_run < self._question.passes:
-            gains = [int((coverage.of(self._shifted(one, losses)) & ~covered).sum()) for one in classes]
-            best = int(np.argmax(gains))
-            if found and gains[best] <= _NEGLIGIBLE * max(int(covered.sum()), 1):
+            best, promise = choice.best([one.foreseen for one in classes])
+            if found and promise <= _NEGLIGIBLE:
                 break
             one = classes.pop(best)
             try:
-                result, accuracy = self._run(one, explored)
+                traces = one.computes.traces(self._passes, 0)
+                result = self._run(one, explored, traces)
             except PassError as error:
                 self.failures.append(error)
                 continue
             self.classes_run += 1
-            losses.observe(one.computes.arrays, float(batch.accuracy.max()) - accuracy)
+            on_chips = apply_on_chips(self._passes.plain, traces, chosen)
+            losses.observe(one.computes.arrays, on_chips.accuracy)
             found.append(result)
-            covered |= coverage.of(self._of_names(result))
+            feasible = result.objectives[result.violation <= 0.0]
+            choice.ran(one.foreseen, -feasible[:, self._place], np.delete(feasible, self._place, axis=1))
         if not found:
             raise self.failures[-1] if self.failures else AsterError("there is no class of arrays to run")
         return _Found(
@@ -166,40 +173,29 @@ class _Search:
         return replace(self._question, objectives=objectives, constraints=lasting)
 
     def _classes(self, explored: PairSearch, losses: ForeseenLosses) -> list[_ArrayClass]:
-        by_arrays: dict[ArrayComputing, _ArrayClass] = {}
+        by_arrays: dict[ArrayComputing, list[int]] = {}
         for number, accelerator in enumerate(explored.accelerators):
-            computes = computing_of(accelerator, self._geometry, SELECTION)
-            by_arrays.setdefault(computes, _ArrayClass(computes)).designs.append(number)
-        place = self._names.index("accuracy")
+            by_arrays.setdefault(computing_of(accelerator, self._geometry, SELECTION), []).append(number)
         kept = []
-        for one in by_arrays.values():
-            pairs = explored.scores.best(np.array(one.designs))
-            if pairs:
-                one.points = np.array([pair.objectives for pair in pairs])
-                one.points[:, place] -= losses.of(one.computes.arrays)
-                kept.append(one)
+        for computes, designs in by_arrays.items():
+            policies, points = explored.scores.feasible(np.array(designs))
+            if len(points):
+                points[:, self._place] -= losses.of_designs([explored.accelerators[designs[0]]])
+                foreseen = ForeseenClass.of_points(computes.arrays, policies, points, self._place)
+                kept.append(_ArrayClass(computes, designs, foreseen))
         return kept
 
-    def _shifted(self, one: _ArrayClass, losses: ForeseenLosses) -> Array:
-        """The class's points at its foreseen loss, as far as they keep the bounds on accuracy."""
-        place = self._names.index("accuracy")
-        points = one.points.copy()
-        points[:, place] += losses.of(one.computes.arrays)
-        for text in self._question.constraints:
-            bound = parse_constraint(text)
-            if bound.metric in ("accuracy", "accuracy_min") and bound.operator == ">=":
-                points = points[-points[:, place] >= bound.bound]
-        return points
-
-    def _of_names(self, result: _Found) -> Array:
-        """Feasible objectives of what was found, with accuracy."""
-        return result.objectives[result.violation <= 0.0][:, : len(self._names)]
+    @property
+    def _least_accuracy(self) -> float:
+        """The bound that the study sets; 0 for none."""
+        bounds = [parse_constraint(text) for text in self._question.constraints]
+        wanted = ("accuracy", "accuracy_min")
+        return max((b.bound for b in bounds if b.metric in wanted and b.operator == ">="), default=0.0)
 
     # --- what is run
 
-    def _run(self, one: _ArrayClass, explored: PairSearch) -> tuple[_Found, float]:
-        """Score a class from its passes; and the accuracy that is left at best."""
-        traces = one.computes.traces(self._passes, 0)
+    def _run(self, one: _ArrayClass, explored: PairSearch, traces: Sequence[ActivityTrace]) -> _Found:
+        """Score a class from its passes."""
         policies, chips = useful_policies(self._passes.plain, self._candidate, self._question, chips=traces)
         question = self._question_with_accuracy()
         fixed: dict[str, Any] = {}
@@ -223,7 +219,7 @@ class _Search:
         self.scored += search.scored
         paths = [p.path for p in self._question.parameters]
         assignments = [{path: {**fixed, **point}[path] for path in paths} for point in front.assignments]
-        return _Found(assignments, front.objectives, front.violation), float(chips.accuracy.max())
+        return _Found(assignments, front.objectives, front.violation)
 
     def _question_with_accuracy(self) -> InnerQuestion:
         objectives = dict(self._question.objectives)

@@ -132,23 +132,26 @@ class PairScores:
             for name, values in cost.items():
                 values[(index, slice(None)) if by_policy else (slice(None), index)] = getattr(found, name)
 
-    def best(self, among: NDArray[np.intp] | None = None) -> list[Pair]:
-        """The front of all pairs, equal figures once; while none is feasible, those that violate least.
+    def feasible(self, among: NDArray[np.intp]) -> tuple[NDArray[np.intp], Array]:
+        """Policies ``[n]`` and objectives ``[n, m]`` of all feasible pairs with these designs."""
+        policies, objectives = [np.zeros(0, dtype=np.intp)], [np.zeros((0, len(self._objectives)))]
+        for block in self._blocks:
+            mine = np.flatnonzero(np.isin(block.designs, among))
+            if len(mine):
+                policy, design = np.nonzero(block.violation[:, mine] <= 0.0)
+                policies.append(block.policies[policy])
+                objectives.append(block.objectives[policy, mine[design]])
+        return np.concatenate(policies), np.concatenate(objectives)
 
-        Args:
-            among: numbers of the designs to look at; None for all. Then the front is all there is.
-        """
+    def best(self) -> list[Pair]:
+        """The front of all pairs, equal figures once; while none is feasible, those that violate least."""
         kept: list[tuple[_Block, int, int]] = []
         rows = []
         for block in self._blocks:
-            wanted = None if among is None else np.isin(block.designs, among)
-            if wanted is not None and not wanted.any():
-                continue
             step = max(_AT_ONCE // len(block.policies), 1)
             for begin in range(0, len(block.designs), step):
                 part = slice(begin, begin + step)
-                feasible = block.violation[:, part].T <= 0.0
-                designs, policies = np.nonzero(feasible if wanted is None else feasible & wanted[part, None])
+                designs, policies = np.nonzero(block.violation[:, part].T <= 0.0)
                 if designs.size:
                     designs += begin
                     points = block.objectives[policies, designs]
@@ -157,7 +160,7 @@ class PairScores:
                     kept += [(block, p, a) for p, a in numbers]
                     rows.append(points[mask])
         if not kept:
-            return self._nearest() if among is None else []
+            return self._nearest()
         points = np.concatenate(rows)
         _, first = np.unique(points, axis=0, return_index=True)
         first = np.sort(first)

@@ -72,12 +72,11 @@ def conductances(
     siemens = levels + off
     if not nominal:
         if conditions.variation:
-            drawn = conditions.variation * (
-                _normal(levels.shape, layer, chip.number) / float(1 << _NORMAL_BITS)
-            )
-            siemens = (
-                siemens * (1.0 + drawn) if conditions.variation_of == "level" else siemens + full * drawn
-            )
+            drawn = _normal(levels.shape, layer, chip.number) / float(1 << _NORMAL_BITS)
+            if conditions.variation_of == "level":
+                siemens = siemens * (1.0 + conditions.variation * drawn)
+            else:
+                siemens = siemens + conditions.variation * full * drawn
             siemens = np.maximum(siemens, 0.0)
         if conditions.stuck_on or conditions.stuck_off:
             place = _place_keys(levels.shape, layer, chip.number, _STUCK) >> np.uint64(32)

@@ -30,7 +30,7 @@ from aster_dse.workload import Split, Workload
 
 __all__ = ["ForeseenErrors"]
 
-_SAMPLES = 24
+_SAMPLES = 8
 
 
 class ForeseenErrors:

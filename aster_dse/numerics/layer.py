@@ -44,8 +44,8 @@ class ArrayLayer:
 
     @property
     def exact(self) -> bool:
-        """Read without a converter."""
-        return self.arrays.adc_range == EXACT
+        """Read without a converter, as digital arrays always are."""
+        return self.arrays.adc_range == EXACT or self.arrays.compute == "digital"
 
     @property
     def noisy(self) -> bool:

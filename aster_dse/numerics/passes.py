@@ -54,12 +54,12 @@ def run_pass(
     neurons = {neuron.name: place for place, neuron in enumerate(geometry.neurons)}
     for start in range(0, len(feed), _BATCH):
         part = slice(start, start + _BATCH)
-        frames = feed.frames(part)
+        frames = _frames(feed, part, layers[0])
         for module in modules:
             module.sample = start
 
-        def counter(members: tuple[int, ...], part: slice = part, steps: int = len(frames)) -> _Counter:
-            return _Counter(counts, modules, neurons, members, part, steps)
+        def counter(members: tuple[int, ...], part: slice = part, samples: int = frames.shape[1]) -> _Counter:
+            return _Counter(counts, modules, neurons, members, part, samples)
 
         for skips, said in enumerate(network.forward_sets(frames, sets, counter)):
             logits[skips, part] = said.transpose(0, 1).cpu().numpy()
@@ -93,9 +93,18 @@ def array_logits(
     for start in range(0, len(feed), _BATCH):
         for module in modules:
             module.sample = start
-        said = network(feed.frames(slice(start, start + _BATCH)), skipped=skipped)
+        said = network(_frames(feed, slice(start, start + _BATCH), layers[0]), skipped=skipped)
         parts.append(said.transpose(0, 1).cpu().numpy())
     return np.concatenate(parts).astype(np.float32, copy=False)
+
+
+def _frames(feed: Feed, part: slice, first: ArrayLayer) -> Tensor:
+    """Inputs of the network, whose first layer is ``first``.
+
+    A repeated image is one memory, which the network reads once; with read noise every step reads anew.
+    """
+    frames = feed.frames(part)
+    return frames.contiguous() if first.noisy else frames
 
 
 class _Counts:
@@ -116,10 +125,10 @@ class _Counter:
         neurons: dict[str, int],
         members: tuple[int, ...],
         samples: slice,
-        steps: int,
+        batch: int,
     ) -> None:
         self._counts, self._neurons = counts, neurons
-        self._members, self._samples, self._steps = members, samples, steps
+        self._members, self._samples, self._batch = members, samples, batch
         for module in modules:
             module.observer = self
 
@@ -132,13 +141,10 @@ class _Counter:
         pass
 
     def counts(self, layer: ArrayLayer, counts: Tensor) -> None:
-        by_step = counts.view(-1, len(counts) // self._read_steps(counts), 3)
-        seen = by_step.transpose(0, 1).cpu().numpy()
+        # A static image is read once, which stands for every step.
+        seen = counts.view(-1, self._batch, 3).transpose(0, 1).cpu().numpy()
         for member in self._members:
             self._counts.layers[member, self._samples, :, layer.number] = seen
-
-    def _read_steps(self, counts: Tensor) -> int:
-        return self._steps if len(counts) % self._steps == 0 else 1
 
     def inputs(self, layer: ArrayLayer, inputs: Sequence[Events] | Tensor) -> None:
         pass

@@ -82,7 +82,7 @@ _EFFECTS = ("on_off", "variation", "read_noise", "stuck_on", "stuck_off", "drift
 _LIMITS: tuple[tuple[str, str, Callable[[float], bool]], ...] = (
     ("on_off", "> 1 and at most 1000000000, left out for infinite", lambda v: 1.0 < v <= 1e9),
     ("variation", "at least 0 and at most 10", lambda v: 0.0 <= v <= 10.0),
-    ("read_noise", "at least 0 and at most 1000, in steps of the converter", lambda v: 0.0 <= v <= 1000.0),
+    ("read_noise", "at least 0 and at most 50, in steps of the converter", lambda v: 0.0 <= v <= 50.0),
     ("stuck_on", "a share from 0 to 1", lambda v: 0.0 <= v <= 1.0),
     ("stuck_off", "a share from 0 to 1", lambda v: 0.0 <= v <= 1.0),
     ("drift", "> 0 and at most 100", lambda v: 0.0 < v <= 100.0),
