@@ -13,7 +13,7 @@ measured on another set and other chips.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,31 +21,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aster_dse.activity import ActivityTrace
-from aster_dse.errors import PassError
-from aster_dse.evaluation.array_classes import NUMERICS_KNOBS, arrays_of
+from aster_dse.errors import AsterError, PassError
+from aster_dse.evaluation.array_classes import NUMERICS_KNOBS
+from aster_dse.evaluation.calibration_sets import SELECTION, VERIFICATION
 from aster_dse.evaluation.class_choice import ClassChoice, ForeseenClass
-from aster_dse.evaluation.evaluate import evaluate
 from aster_dse.evaluation.foreseen_loss import ForeseenLosses
 from aster_dse.evaluation.inner import InnerAnswer, useful_policies
+from aster_dse.evaluation.on_arrays import (
+    ArrayComputing,
+    computing_of,
+    evaluate_on_arrays,
+)
 from aster_dse.evaluation.pairs import PairSearch
 from aster_dse.evaluation.probe import Probe
 from aster_dse.evaluation.question import InnerQuestion
-from aster_dse.evaluation.result import Evaluation
-from aster_dse.hardware import Accelerator, resolve
-from aster_dse.network.geometry import NetworkGeometry
-from aster_dse.numerics.arrays import NetworkArrays
 from aster_dse.numerics.network_passes import NetworkPasses
 from aster_dse.pareto import non_dominated_mask
 from aster_dse.policy import apply_on_chips
 from aster_dse.space import METRICS, Candidate, LayerRanges, PolicyConfig, assign, parse_constraint
-from aster_dse.space.cell_conditions import CellConditions
 
-__all__ = ["evaluate_on_arrays", "search_arrays"]
+__all__ = ["search_arrays"]
 
 Array = NDArray[np.float64]
 
-SELECTION, VERIFICATION = 0, 1
-"""Calibration sets."""
 _NEGLIGIBLE = 0.001
 """Share of the covered space that a class has to promise."""
 _PROBES = 12
@@ -53,36 +51,11 @@ _NEAREST = 8
 """Configurations kept where none is feasible."""
 
 
-@dataclass(frozen=True)
-class _Computes:
-    """All of an accelerator that changes what it computes."""
-
-    arrays: NetworkArrays
-    conditions: CellConditions
-    chips: int
-    event_gating: bool
-    """True where it makes no difference."""
-
-    def traces(self, passes: NetworkPasses, first_chip: int) -> list[ActivityTrace]:
-        numbers = range(first_chip, first_chip + self.chips)
-        found = passes.under(self.conditions)
-        return found.traces(self.arrays, numbers, event_gating=self.event_gating)
-
-
-def _computes(accelerator: Accelerator, geometry: NetworkGeometry, calibration_set: int) -> _Computes:
-    return _Computes(
-        arrays_of(accelerator, geometry, calibration_set),
-        accelerator.conditions,
-        accelerator.chips,
-        accelerator.event_gating or not accelerator.conditions.read_noise,
-    )
-
-
 @dataclass(eq=False)
 class _ArrayClass:
     """Accelerators that compute alike."""
 
-    computes: _Computes
+    computes: ArrayComputing
     designs: list[int]
     foreseen: ForeseenClass
 
@@ -115,7 +88,14 @@ def search_arrays(
     best = _front_of(found.objectives, found.violation)
     chosen = [found.assignments[index] for index in best]
     wanted = VERIFICATION if verify else SELECTION
-    evaluations = evaluate_on_arrays(passes, candidate, chosen, question.constraints, calibration_set=wanted)
+    evaluations = evaluate_on_arrays(
+        passes,
+        candidate,
+        chosen,
+        question.constraints,
+        calibration_set=wanted,
+        failures=search.failures,
+    )
     signs = np.array([-1.0 if goal == "max" else 1.0 for goal in question.objectives.values()])
     figures = np.array([[e.metrics[name] for name in question.objectives] for e in evaluations]) * signs
     kept = _front_of(figures, np.array([e.violation for e in evaluations]))
@@ -124,47 +104,15 @@ def search_arrays(
         scored=search.scored,
         exhaustive=search.exhaustive,
         classes=search.classes_run,
-        failures=tuple(search.failures),
+        failures=tuple(dict.fromkeys(map(str, search.failures))),
     )
-
-
-def evaluate_on_arrays(
-    passes: NetworkPasses,
-    candidate: Candidate,
-    inner: Sequence[Mapping[str, Any]],
-    constraints: Sequence[str],
-    *,
-    calibration_set: int = VERIFICATION,
-    first_chip: int | None = None,
-) -> tuple[Evaluation, ...]:
-    """Evaluate ``candidate`` with each of the ``inner`` assignments laid over it, on its arrays, in their
-    order.
-
-    Args:
-        first_chip: number of the first chip; None for those that the calibration set goes with: 0 for
-            selection,
-            and for others those that follow the chips of the sets before.
-    """
-    geometry = passes.plain.geometry
-    bounds = [parse_constraint(text) for text in constraints]
-    groups: dict[_Computes, list[int]] = {}
-    for index, assignment in enumerate(inner):
-        accelerator = resolve(assign(candidate, dict(assignment)).hardware)
-        groups.setdefault(_computes(accelerator, geometry, calibration_set), []).append(index)
-    found: dict[int, Evaluation] = {}
-    for alike, members in groups.items():
-        start = calibration_set * alike.chips if first_chip is None else first_chip
-        traces = alike.traces(passes, start)
-        scored = evaluate(passes.plain, candidate, [inner[index] for index in members], bounds, chips=traces)
-        found |= dict(zip(members, scored, strict=True))
-    return tuple(found[index] for index in range(len(inner)))
 
 
 class _Search:
     def __init__(self, passes: NetworkPasses, candidate: Candidate, question: InnerQuestion) -> None:
         self.scored = 0
         self.classes_run = 0
-        self.failures: list[str] = []
+        self.failures: list[PassError] = []
         self.exhaustive = True
         self._passes, self._candidate, self._question = passes, candidate, question
         self._geometry = passes.plain.geometry
@@ -197,7 +145,7 @@ class _Search:
                 traces = one.computes.traces(self._passes, 0)
                 result = self._run(one, explored, traces)
             except PassError as error:
-                self.failures.append(str(error))
+                self.failures.append(error)
                 continue
             self.classes_run += 1
             on_chips = apply_on_chips(self._passes.plain, traces, chosen)
@@ -206,7 +154,7 @@ class _Search:
             feasible = result.objectives[result.violation <= 0.0]
             choice.ran(one.foreseen, -feasible[:, self._place], np.delete(feasible, self._place, axis=1))
         if not found:
-            raise PassError("", "", self.failures[-1] if self.failures else "no class of arrays to run")
+            raise self.failures[-1] if self.failures else AsterError("there is no class of arrays to run")
         return _Found(
             [a for one in found for a in one.assignments],
             np.concatenate([one.objectives for one in found]),
@@ -226,9 +174,9 @@ class _Search:
         return replace(self._question, objectives=objectives, constraints=lasting)
 
     def _classes(self, explored: PairSearch, losses: ForeseenLosses) -> list[_ArrayClass]:
-        by_arrays: dict[_Computes, list[int]] = {}
+        by_arrays: dict[ArrayComputing, list[int]] = {}
         for number, accelerator in enumerate(explored.accelerators):
-            by_arrays.setdefault(_computes(accelerator, self._geometry, SELECTION), []).append(number)
+            by_arrays.setdefault(computing_of(accelerator, self._geometry, SELECTION), []).append(number)
         kept = []
         for computes, designs in by_arrays.items():
             policies, points = explored.scores.feasible(np.array(designs))
@@ -313,8 +261,3 @@ def _front_of(objectives: Array, violation: Array) -> list[int]:
     _, first = np.unique(objectives[feasible], axis=0, return_index=True)
     rows = feasible[np.sort(first)]
     return [int(index) for index in rows[non_dominated_mask(objectives[rows])]]
-
-
-def accelerators_of(candidate: Candidate, inner: Sequence[Mapping[str, Any]]) -> list[Accelerator]:
-    """The accelerator of each assignment."""
-    return [resolve(assign(candidate, dict(assignment)).hardware) for assignment in inner]

@@ -63,6 +63,7 @@ class Point:
             "study": self.study,
             "trial": self.trial,
             "index": self.index,
+            "arrays": self.candidate.hardware.arrays,
             "metrics": dict(self.metrics),
             "accuracy_interval": None if self.accuracy_interval is None else list(self.accuracy_interval),
             "feasible": self.feasible,

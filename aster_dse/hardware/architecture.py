@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 
-_CHIPS = 8
+CHIPS_UNDER_CONDITIONS = 8
 """Chips that are drawn where the cells have conditions and no number is given."""
 
 
@@ -109,7 +109,7 @@ def resolve(config: HardwareConfig) -> Accelerator:
         chosen["cell_bits"] = min(chosen["cell_bits"], library.cells[chosen["cell"]].most_bits)
     conditions = _conditions(config, library, chosen["cell"])
     chosen["conditions"] = conditions
-    chosen["chips"] = config.chips or (1 if conditions.ideal else _CHIPS)
+    chosen["chips"] = config.chips or (1 if conditions.ideal else CHIPS_UNDER_CONDITIONS)
     design = Accelerator(
         base=config.base,
         library=library,

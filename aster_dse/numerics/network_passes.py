@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,15 @@ from aster_dse.errors import PassError
 from aster_dse.numerics.arrays import NetworkArrays
 from aster_dse.numerics.calibration import Calibration, array_layers, calibrate, check_samples, folded_layers
 from aster_dse.numerics.cells import Chip
-from aster_dse.numerics.files import found_or_made, load_calibration, network_digest, save_calibration
+from aster_dse.numerics.files import (
+    calibration_file,
+    found_or_made,
+    load_calibration,
+    network_digest,
+    pass_file,
+    save_calibration,
+    split_digest,
+)
 from aster_dse.numerics.foreseen import ForeseenErrors
 from aster_dse.numerics.passes import array_logits, run_pass
 from aster_dse.numerics.weights import FoldedWeights
@@ -40,7 +49,7 @@ class PassLog:
     seconds: float = 0.0
     """That passes, calibrations and probes took."""
     files: list[str] = field(default_factory=list)
-    """Names of the passes asked for, in the network's folder."""
+    """Names of the passes asked for and of the calibrations that they took, in the network's folder."""
 
 
 class NetworkPasses:
@@ -48,10 +57,12 @@ class NetworkPasses:
 
     Args:
         folder: of the trained network's files.
-        plain: trace of the plain network.
+        plain: trace of the plain network on the same samples.
         conditions: of the cells.
         threads: of this process's linear algebra.
         on_pass: called before each pass that is made.
+        split: the samples that the network runs over.
+        network: what messages call it; None for the name of the folder.
 
     Raises:
         InputError: too few training samples to calibrate on.
@@ -67,6 +78,8 @@ class NetworkPasses:
         *,
         threads: int = 1,
         on_pass: Callable[[], None] | None = None,
+        split: Literal["validation", "test"] = "validation",
+        network: str | None = None,
     ) -> None:
         check_samples(workload)
         self.conditions = conditions
@@ -75,6 +88,8 @@ class NetworkPasses:
         self._siblings: dict[CellConditions, NetworkPasses] = {conditions: self}
         self._trained, self._workload = trained, workload
         self._folder, self._threads, self._on_pass = folder, threads, on_pass
+        self._split: Literal["validation", "test"] = split
+        self._network = network or folder.name
         self._known: dict[str, ActivityTrace] = {}
         self._calibrations: dict[str, Calibration] = {}
 
@@ -89,6 +104,8 @@ class NetworkPasses:
                 conditions,
                 threads=self._threads,
                 on_pass=self._on_pass,
+                split=self._split,
+                network=self._network,
             )
             other.log, other._siblings = self.log, self._siblings
             self._siblings[conditions] = other
@@ -133,9 +150,9 @@ class NetworkPasses:
 
     def _trace(self, arrays: NetworkArrays, number: int, event_gating: bool) -> ActivityTrace:
         gated = event_gating or not self.conditions.read_noise
-        key = arrays.key(f"{self._digest} {self.conditions.text} {number} {gated}")
+        key = arrays.key(f"{self._digest} {self.conditions.text} {number} {gated}{self._samples}")
         if key not in self._known:
-            name = f"pass-{key}.npz"
+            name = pass_file(key)
             trace, made = found_or_made(
                 self._folder / name,
                 lambda path: load_trace(path, self._trained.geometry),
@@ -157,9 +174,9 @@ class NetworkPasses:
             with torch_threads(self._threads):
                 geometry = self._trained.geometry
                 layers = array_layers(geometry, self._folded, arrays, chip, calibration, event_gating=gated)
-                trace = run_pass(self._trained, self._workload, layers, self.plain)
+                trace = run_pass(self._trained, self._workload, layers, self.plain, split=self._split)
         except (MemoryError, RuntimeError, ValueError) as error:
-            raise PassError(self._folder.name, arrays.text(self._trained.geometry), str(error)) from error
+            raise PassError(self._network, arrays.text(self._trained.geometry), str(error)) from error
         self.log.seconds += time.perf_counter() - started
         return trace
 
@@ -167,9 +184,10 @@ class NetworkPasses:
         key = arrays.calibration_key(f"{self._digest} {self.conditions.on_off}")
         if key not in self._calibrations:
             started = time.perf_counter()
+            name = calibration_file(key)
             with torch_threads(self._threads):
                 calibration, made = found_or_made(
-                    self._folder / f"calibration-{key}.npz",
+                    self._folder / name,
                     load_calibration,
                     lambda: calibrate(
                         self._trained, self._workload, self._folded, arrays, Chip(self.conditions)
@@ -177,6 +195,7 @@ class NetworkPasses:
                     save_calibration,
                 )
             self.log.calibrations_made += made
+            self.log.files.append(name)
             self._calibrations[key] = calibration
             self.log.seconds += time.perf_counter() - started
         return self._calibrations[key]
@@ -188,3 +207,10 @@ class NetworkPasses:
     @cached_property
     def _digest(self) -> str:
         return network_digest(self._trained, self._workload)
+
+    @cached_property
+    def _samples(self) -> str:
+        """What the key says of the samples; the digest holds those that a search sees."""
+        if self._split == "validation":
+            return ""
+        return f" {self._split} {split_digest(self._workload.test)}"
