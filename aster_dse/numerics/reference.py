@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import unfold
 
-from aster_dse.numerics.cells import column_keys, mixed, next_key, noise_table
+from aster_dse.numerics.cells import column_keys, mixed, next_key
 from aster_dse.numerics.layer import ArrayLayer
 
 __all__ = ["column_histogram", "layer_counts", "layer_outputs"]
@@ -119,7 +119,7 @@ class _Noise:
     """Read noise of every conversion of a plane, see ``wide.inc`` for the same in C."""
 
     def __init__(self, layer: ArrayLayer, per_step: int, sample: int, plane: int, windows: int) -> None:
-        self._table = noise_table(layer.chip.conditions).astype(np.int64)
+        self._table = layer.noise.astype(np.int64)
         self._columns = column_keys(layer.levels.shape[:3], layer.number, layer.chip.number)
         self._per_step, self._sample, self._plane, self._windows = per_step, sample, plane, windows
 

@@ -208,7 +208,8 @@ class HardwareConfig(_Config):
     """Levels that the read-out tells apart."""
     adc_range: AdcRange | None = None
     """What these levels span: all sums there can be, the largest seen or a percentile of them, a cell level a
-    step, or what gives the least squared error (`mse2`: with steps that are powers of two)."""
+    step, or what gives the least squared error (`mse2`: with steps that are powers of two); `neurosim`: up to
+    the largest seen, rounded down as that tool does."""
     adc_range_per: AdcRangePer | None = None
     """A range for each slice of the weights of a layer, or one for all of them."""
     column_kind: ColumnKind | None = None
