@@ -183,6 +183,7 @@ def _configuration(
     repeated = [repeat for repeat in reader.repeats(study.id) if (repeat.trial, repeat.index) == place]
     return {
         **chosen.as_dict(),
+        "accuracy_samples": chosen.samples,
         "objectives": {name: chosen.metrics[name] for name in study.objectives},
         "repeats": [{"seed": repeat.seed, "metrics": repeat.metrics} for repeat in repeated],
         "spread": {name: spread.as_dict() for name, spread in spread_of(repeated).items()},
@@ -287,7 +288,7 @@ def _print_figures(facts: dict[str, Any], shown: Collection[str]) -> None:
     print_table(rows)
     if facts["accuracy_interval"]:
         low, high = facts["accuracy_interval"]
-        samples = facts["training"]["validation_samples"]
+        samples = facts["accuracy_samples"]
         print(f"accuracy on {samples} validation samples: 95 % interval {low:.4f} to {high:.4f}")
     for name, spread in facts["spread"].items():
         if name in facts["objectives"]:

@@ -20,9 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aster_dse.activity import ActivityTrace
 from aster_dse.errors import PassError
-from aster_dse.evaluation.array_classes import NUMERICS_KNOBS, arrays_of
+from aster_dse.evaluation.array_classes import NUMERICS_KNOBS, Computes, computes
 from aster_dse.evaluation.coverage import Coverage
 from aster_dse.evaluation.evaluate import evaluate
 from aster_dse.evaluation.foreseen_loss import ForeseenLosses
@@ -31,12 +30,9 @@ from aster_dse.evaluation.pairs import PairSearch
 from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.evaluation.result import Evaluation
 from aster_dse.hardware import Accelerator, resolve
-from aster_dse.network.geometry import NetworkGeometry
-from aster_dse.numerics.arrays import NetworkArrays
 from aster_dse.numerics.network_passes import NetworkPasses
 from aster_dse.pareto import non_dominated_mask
 from aster_dse.space import METRICS, Candidate, LayerRanges, assign, parse_constraint
-from aster_dse.space.cell_conditions import CellConditions
 
 __all__ = ["evaluate_on_arrays", "search_arrays"]
 
@@ -50,36 +46,11 @@ _NEAREST = 8
 """Configurations kept where none is feasible."""
 
 
-@dataclass(frozen=True)
-class _Computes:
-    """All of an accelerator that changes what it computes."""
-
-    arrays: NetworkArrays
-    conditions: CellConditions
-    chips: int
-    event_gating: bool
-    """True where it makes no difference."""
-
-    def traces(self, passes: NetworkPasses, first_chip: int) -> list[ActivityTrace]:
-        numbers = range(first_chip, first_chip + self.chips)
-        found = passes.under(self.conditions)
-        return found.traces(self.arrays, numbers, event_gating=self.event_gating)
-
-
-def _computes(accelerator: Accelerator, geometry: NetworkGeometry, calibration_set: int) -> _Computes:
-    return _Computes(
-        arrays_of(accelerator, geometry, calibration_set),
-        accelerator.conditions,
-        accelerator.chips,
-        accelerator.event_gating or not accelerator.conditions.read_noise,
-    )
-
-
 @dataclass
 class _ArrayClass:
     """Accelerators that compute alike."""
 
-    computes: _Computes
+    computes: Computes
     designs: list[int] = field(default_factory=list)
     points: Array = field(default_factory=lambda: np.zeros((0, 0)))
     """Foreseen front, without any loss of accuracy; less is better."""
@@ -108,6 +79,7 @@ def search_arrays(
         InputError: no accelerator of the space can exist.
         PassError: no pass could be made.
     """
+    passes = passes.on_samples(candidate.hardware.validation_samples)
     search = _Search(passes, candidate, question)
     found = search.run()
     best = _front_of(found.objectives, found.violation)
@@ -143,16 +115,16 @@ def evaluate_on_arrays(
             selection,
             and for others those that follow the chips of the sets before.
     """
+    passes = passes.on_samples(candidate.hardware.validation_samples)
     geometry = passes.plain.geometry
     bounds = [parse_constraint(text) for text in constraints]
-    groups: dict[_Computes, list[int]] = {}
+    groups: dict[Computes, list[int]] = {}
     for index, assignment in enumerate(inner):
         accelerator = resolve(assign(candidate, dict(assignment)).hardware)
-        groups.setdefault(_computes(accelerator, geometry, calibration_set), []).append(index)
+        groups.setdefault(computes(accelerator, geometry, calibration_set), []).append(index)
     found: dict[int, Evaluation] = {}
     for alike, members in groups.items():
-        start = calibration_set * alike.chips if first_chip is None else first_chip
-        traces = alike.traces(passes, start)
+        traces = alike.traces(passes, first_chip)
         scored = evaluate(passes.plain, candidate, [inner[index] for index in members], bounds, chips=traces)
         found |= dict(zip(members, scored, strict=True))
     return tuple(found[index] for index in range(len(inner)))
@@ -220,10 +192,10 @@ class _Search:
         return replace(self._question, objectives=objectives, constraints=lasting)
 
     def _classes(self, explored: PairSearch, losses: ForeseenLosses) -> list[_ArrayClass]:
-        by_arrays: dict[_Computes, _ArrayClass] = {}
+        by_arrays: dict[Computes, _ArrayClass] = {}
         for number, accelerator in enumerate(explored.accelerators):
-            computes = _computes(accelerator, self._geometry, SELECTION)
-            by_arrays.setdefault(computes, _ArrayClass(computes)).designs.append(number)
+            alike = computes(accelerator, self._geometry, SELECTION)
+            by_arrays.setdefault(alike, _ArrayClass(alike)).designs.append(number)
         place = self._names.index("accuracy")
         kept = []
         for one in by_arrays.values():
@@ -253,7 +225,7 @@ class _Search:
 
     def _run(self, one: _ArrayClass, explored: PairSearch) -> tuple[_Found, float]:
         """Score a class from its passes; and the accuracy that is left at best."""
-        traces = one.computes.traces(self._passes, 0)
+        traces = one.computes.traces(self._passes)
         policies, chips = useful_policies(self._passes.plain, self._candidate, self._question, chips=traces)
         question = self._question_with_accuracy()
         fixed: dict[str, Any] = {}

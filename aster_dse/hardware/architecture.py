@@ -60,6 +60,8 @@ class Accelerator:
     """Of the cells in the arrays; ideal where none are asked for."""
     chips: int
     """Chips whose cells are drawn."""
+    validation_samples: int | None
+    """On which real arrays are judged; None for all."""
     layers: tuple[tuple[str, LayerKnobs], ...] = ()
     """Knobs of single layers by pattern; later ones win."""
     notes: tuple[str, ...] = ()
