@@ -1,4 +1,4 @@
-"""One trained network on the arrays of one accelerator: its answers on every chip, beside the plain network's.
+"""One trained network on the arrays of one accelerator: its answers on every chip, beside the plain ones.
 
 Figures are those of a verification: ranges from calibration set 1, and the chips that go with it.
 """
@@ -25,9 +25,9 @@ from aster_dse.evaluation.interval import wilson_interval
 from aster_dse.evaluation.result import Evaluation
 from aster_dse.evaluation.subject import Subject
 from aster_dse.evaluation.verdict import Verdict, exits_at, joined, verdict
-from aster_dse.hardware import resolve
+from aster_dse.hardware import HardwareCost, estimate, resolve
 from aster_dse.numerics.network_passes import NetworkPasses
-from aster_dse.policy import skipped_blocks
+from aster_dse.policy import ExitMetric, PolicyTable, mean_activity, skipped_blocks
 from aster_dse.space import Candidate, HardwareConfig, PolicyConfig, WorkloadConfig
 
 __all__ = ["OnArrays", "network_passes", "on_arrays", "pass_folder"]
@@ -84,6 +84,24 @@ class OnArrays:
         ]
         return evaluate(self.plain, self.candidate, inner, chips=self.chips)
 
+    def costs(self, policies: Sequence[PolicyConfig]) -> list[HardwareCost]:
+        """Costs under each of some policies; energy and latency are means over the chips."""
+        tables = [PolicyTable(chip) for chip in self.chips]
+        design = resolve(self.candidate.hardware)
+        found = []
+        for policy in policies:
+            activities = [table.outcome(policy).activity for table in tables]
+            single = [estimate(self.plain.geometry, one, design)[0] for one in activities]
+            mean = estimate(self.plain.geometry, mean_activity(activities), design)[0]
+            found.append(
+                replace(
+                    mean,
+                    energy_uj=float(np.mean([cost.energy_uj for cost in single])),
+                    latency_us=float(np.mean([cost.latency_us for cost in single])),
+                )
+            )
+        return found
+
     def logits(self, skip_threshold: float | None) -> list[NDArray[np.float32]]:
         """``[N, T, classes]`` of every chip."""
         skips = len(skipped_blocks(self.plain.block_activity, skip_threshold))
@@ -105,18 +123,13 @@ class OnArrays:
         skip_threshold: float | None,
         thresholds: Sequence[float],
         *,
-        metric: str = "confidence",
+        metric: ExitMetric = "confidence",
         timesteps: int | None = None,
         class_names: Sequence[str] = (),
     ) -> list[Verdict]:
         """:meth:`verdict` at each of some exit thresholds."""
         by_chip = [
-            exits_at(
-                answers,
-                thresholds,
-                metric="entropy" if metric == "entropy" else "confidence",
-                timesteps=timesteps,
-            )
+            exits_at(answers, thresholds, metric=metric, timesteps=timesteps)
             for answers in self.logits(skip_threshold)
         ]
         labels, chips = self.plain.labels, len(self.chips)
