@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aster_dse.activity import ActivityTrace
 from aster_dse.activity.files import load_trace, save_trace
@@ -19,11 +20,11 @@ from aster_dse.numerics.cells import Chip
 from aster_dse.numerics.files import found_or_made, load_calibration, network_digest, save_calibration
 from aster_dse.numerics.foreseen import ForeseenErrors
 from aster_dse.numerics.layer import ArrayLayer
-from aster_dse.numerics.passes import run_pass
+from aster_dse.numerics.passes import array_logits, run_pass
 from aster_dse.numerics.weights import FoldedWeights
 from aster_dse.space.cell_conditions import CellConditions
 from aster_dse.training import TrainedNetwork
-from aster_dse.training.trained import torch_threads
+from aster_dse.training.trained import Feed, torch_threads
 from aster_dse.workload import Split, Workload
 
 __all__ = ["NetworkPasses", "PassLog"]
@@ -163,7 +164,7 @@ class NetworkPasses:
             with torch_threads(self._threads):
                 trace = run_pass(self._trained, self._workload, layers, self.plain)
         except (MemoryError, RuntimeError, ValueError) as error:
-            raise PassError(self._folder.name, arrays.text(self._trained.geometry), str(error)) from error
+            raise PassError(self.name, arrays.text(self._trained.geometry), str(error)) from error
         self.log.seconds += time.perf_counter() - started
         return trace
 
@@ -180,6 +181,20 @@ class NetworkPasses:
             calibration,
             event_gating=event_gating,
         )
+
+    def logits(
+        self, layers: Sequence[ArrayLayer], *, skipped: frozenset[int] = frozenset()
+    ) -> NDArray[np.float32]:
+        """``[N, T, classes]`` of the network on any arrays, over the samples of its passes; not kept."""
+        device = next(self._trained.model.parameters()).device
+        with torch_threads(self._threads):
+            feed = Feed(self._workload.validation, self._workload, device)
+            return array_logits(self._trained, self._workload, layers, feed, skipped=skipped)
+
+    @property
+    def name(self) -> str:
+        """What messages call the network: the name of its folder."""
+        return self._folder.name
 
     def _calibration(self, arrays: NetworkArrays) -> Calibration:
         key = arrays.calibration_key(f"{self._digest} {self.conditions.on_off}")
