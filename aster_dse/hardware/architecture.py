@@ -21,6 +21,8 @@ __all__ = [
 ]
 
 
+_READ_OUT = ("compute", "adc_levels", "adc_range", "column_kind")
+"""What a preset's notes on accuracy are about."""
 _CHIPS = 8
 """Chips that are drawn where the cells have conditions and no number is given."""
 
@@ -221,6 +223,8 @@ def _settled(preset: Preset, config: HardwareConfig, chosen: dict[str, Any]) -> 
         for name, what in (("adc_kind", "read-out"), ("cell", "cell"), ("cell_bits", "bits per cell"))
         if getattr(config, name) is None and chosen[name] != getattr(preset.knobs, name)
     )
+    if all(chosen[name] == getattr(preset.knobs, name) for name in _READ_OUT):
+        notes += preset.notes
     if config.arrays == "ideal" and not chosen["conditions"].ideal:
         notes += ("hardware.conditions change nothing while hardware.arrays is ideal",)
     return notes
