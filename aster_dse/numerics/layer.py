@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from aster_dse.network.geometry import SynapticLayer
 from aster_dse.numerics.arrays import EXACT, LayerArrays
@@ -73,6 +74,16 @@ class ArrayLayer:
         if not self.fine:
             return self.levels.astype(np.int64)
         return conductances(self.levels, self.arrays, self.number, self.chip)
+
+    @cached_property
+    def whole_weights(self) -> NDArray[np.int64]:
+        """``[outputs, fan-in]`` quantised weights, which a digital array sums whole."""
+        return self.weights.q.astype(np.int64)
+
+    @cached_property
+    def on_devices(self) -> dict[str, Tensor]:
+        """Copies of cells on other devices, made by the reference."""
+        return {}
 
     @cached_property
     def calibration_cells(self) -> NDArray[np.int64]:
