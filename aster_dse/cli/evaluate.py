@@ -102,13 +102,7 @@ def evaluate(
     design = hardware_of(hardware, library, set_, arrays)
     with stdout_kept_clean():
         found = opened(
-            checkpoint,
-            wanted,
-            data=data,
-            inputs=inputs,
-            split=split,
-            device=device,
-            threads=threads,
+            checkpoint, wanted, data=data, inputs=inputs, split=split, device=device, threads=threads
         )
         if design is not None and design.arrays == "real":
             measured = _on_arrays(found, policy, design, firing_log)

@@ -30,7 +30,12 @@ def as_neurosim(sums: NDArray[np.int64], highest: int, levels: int) -> NDArray[n
 
 @pytest.mark.parametrize(
     ("levels", "highest"),
-    [(levels, highest) for levels in (2, 8, 32) for highest in (8, 40, 56, 63, 100, 181) if highest >= levels],
+    [
+        (levels, highest)
+        for levels in (2, 8, 32)
+        for highest in (8, 40, 56, 63, 100, 181)
+        if highest >= levels
+    ],
 )
 def test_codes_are_those_of_the_tool(levels: int, highest: int) -> None:
     sums = np.arange(highest + 1)
@@ -73,7 +78,9 @@ def test_kernels_round_down_like_the_reference(kind: str, conditions: CellCondit
         flat = spikes.reshape(54, 40).numpy().astype(np.int64)
         for number, m in enumerate(one.multipliers):
             for start in range(0, 40, 16):
-                sums = [flat[:, start : start + 16] @ cell.T[start : start + 16] for cell in one.levels[number]]
+                sums = [
+                    flat[:, start : start + 16] @ cell.T[start : start + 16] for cell in one.levels[number]
+                ]
                 plus, minus = (np.minimum((x * m) >> 15, 7) for x in sums)
                 by_hand += 0.25 * 4.0**number * ONE / m * (plus - minus)
         assert np.allclose(expected.reshape(54, 9).numpy(), by_hand, atol=1e-4)
