@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aster_dse.cli.options import DEFAULT_STORAGE, Json, Storage, StudyName
+from aster_dse.cli.layers import effects_of, print_effects
+from aster_dse.cli.networks import Data
+from aster_dse.cli.options import DEFAULT_STORAGE, Artifacts, Json, Storage, StudyName, artifacts_folder
 from aster_dse.cli.output import duration, heading, iso, number, print_json, print_table, table
 from aster_dse.cli.trial_facts import (
     NO_BEST,
@@ -102,7 +104,15 @@ def show(
         int | None,
         typer.Option(min=0, help="Which of its configurations; by default where its trade-off bends."),
     ] = None,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Run its network to see what each layer's real arrays do.")
+    ] = False,
+    sets: Annotated[
+        int, typer.Option(min=4, max=64, metavar="N", help="Calibration sets that --layers averages over.")
+    ] = 4,
+    data: Data = None,
     storage: Storage = DEFAULT_STORAGE,
+    artifacts: Artifacts = None,
     json: Json = False,
 ) -> None:
     """Show everything about one trial: configuration, figures, breakdowns, exits, firing rates, attempts."""
@@ -112,10 +122,15 @@ def show(
     with StudyReader(storage) as reader:
         row = reader.study(study)
         facts = _everything(reader, row, reader.trial(row.id, number_), index)
+    if layers:
+        folder = artifacts_folder(storage, artifacts)
+        facts["layers"] = effects_of(facts["configuration"], folder, data, sets)
     if json:
         print_json(facts)
-    else:
-        _print_everything(facts, shown_metrics(row), accuracy_is(row))
+        return
+    _print_everything(facts, shown_metrics(row), accuracy_is(row))
+    if layers:
+        print_effects(facts["layers"])
 
 
 def _trial(study: str, trial: TrialRow, accuracy: float | None) -> dict[str, Any]:
@@ -206,6 +221,7 @@ def _configuration(
     repeated = [repeat for repeat in reader.repeats(study.id) if (repeat.trial, repeat.index) == place]
     return {
         **chosen.as_dict(),
+        "accuracy_samples": chosen.samples,
         "objectives": {name: chosen.metrics[name] for name in study.objectives},
         "repeats": [{"seed": repeat.seed, "metrics": repeat.metrics} for repeat in repeated],
         "spread": {name: spread.as_dict() for name, spread in spread_of(repeated).items()},
@@ -281,7 +297,7 @@ def _print_figures(facts: dict[str, Any], shown: Collection[str]) -> None:
     print_table(rows)
     if facts["accuracy_interval"]:
         low, high = facts["accuracy_interval"]
-        samples = facts["training"]["validation_samples"]
+        samples = facts["accuracy_samples"]
         print(f"accuracy on {samples} validation samples: 95 % interval {low:.4f} to {high:.4f}")
     for name, spread in facts["spread"].items():
         if name in facts["objectives"]:

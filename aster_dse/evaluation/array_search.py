@@ -83,6 +83,7 @@ def search_arrays(
         InputError: no accelerator of the space can exist.
         PassError: no pass could be made.
     """
+    passes = passes.on_samples(candidate.hardware.validation_samples)
     search = _Search(passes, candidate, question)
     found = search.run()
     best = _front_of(found.objectives, found.violation)

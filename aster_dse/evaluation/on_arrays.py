@@ -37,10 +37,19 @@ class ArrayComputing:
     chips: int
     event_gating: bool
     """True where it makes no difference."""
+    calibration_set: int
 
-    def traces(self, passes: NetworkPasses, first_chip: int) -> list[ActivityTrace]:
-        """Of the network on each chip, from the one with this number on."""
-        numbers = range(first_chip, first_chip + self.chips)
+    def traces(self, passes: NetworkPasses, first_chip: int | None = None) -> list[ActivityTrace]:
+        """Of the network on each chip.
+
+        Args:
+            first_chip: number of the first; None for those that go with the calibration set.
+
+        Raises:
+            PassError: a pass could not be made.
+        """
+        start = first_chip_of(self.chips, self.calibration_set) if first_chip is None else first_chip
+        numbers = range(start, start + self.chips)
         found = passes.under(self.conditions)
         return found.traces(self.arrays, numbers, event_gating=self.event_gating)
 
@@ -52,6 +61,7 @@ def computing_of(accelerator: Accelerator, geometry: NetworkGeometry, calibratio
         accelerator.conditions,
         accelerator.chips,
         accelerator.event_gating or not accelerator.conditions.read_noise,
+        calibration_set,
     )
 
 
@@ -76,12 +86,12 @@ def evaluate_on_arrays(
     Raises:
         PassError: a pass could not be made, and nothing takes the error, or no other one could.
     """
+    passes = passes.on_samples(candidate.hardware.validation_samples)
     bounds = [parse_constraint(text) for text in constraints]
     found: dict[int, Evaluation] = {}
     for alike, members in _alike(candidate, inner, passes.plain.geometry, calibration_set).items():
-        start = first_chip_of(alike.chips, calibration_set) if first_chip is None else first_chip
         try:
-            traces = alike.traces(passes, start)
+            traces = alike.traces(passes, first_chip)
         except PassError as error:
             if failures is None:
                 raise

@@ -21,6 +21,8 @@ __all__ = [
 ]
 
 
+_READ_OUT = ("compute", "adc_levels", "adc_range", "column_kind")
+"""What a preset's notes on accuracy are about."""
 CHIPS_UNDER_CONDITIONS = 8
 """Chips that are drawn where the cells have conditions and no number is given."""
 
@@ -60,6 +62,8 @@ class Accelerator:
     """Of the cells in the arrays; ideal where none are asked for."""
     chips: int
     """Chips whose cells are drawn."""
+    validation_samples: int | None
+    """On which real arrays are judged; None for all."""
     layers: tuple[tuple[str, LayerKnobs], ...] = ()
     """Knobs of single layers by pattern; later ones win."""
     notes: tuple[str, ...] = ()
@@ -219,6 +223,8 @@ def _settled(preset: Preset, config: HardwareConfig, chosen: dict[str, Any]) -> 
         for name, what in (("adc_kind", "read-out"), ("cell", "cell"), ("cell_bits", "bits per cell"))
         if getattr(config, name) is None and chosen[name] != getattr(preset.knobs, name)
     )
+    if all(chosen[name] == getattr(preset.knobs, name) for name in _READ_OUT):
+        notes += preset.notes
     if config.arrays == "ideal" and not chosen["conditions"].ideal:
         notes += ("hardware.conditions change nothing while hardware.arrays is ideal",)
     return notes
