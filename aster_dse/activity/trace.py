@@ -6,7 +6,7 @@ sets exist, and set ``k`` skips the ``k`` least active blocks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,18 @@ class ActivityTrace:
     """``[S, N, T, synaptic, len(ROW_SIZES)]``, or ``[S, N, T, synaptic, 1]`` where the network ran on arrays:
     for their own rows alone."""
 
+    def of_samples(self, index: NDArray[np.int64]) -> ActivityTrace:
+        """The trace of some of its samples."""
+        counts = ("logits", "spikes", "driven_rows", "active_windows", "active_accesses")
+        parts = {name: getattr(self, name)[:, index] for name in counts}
+        return replace(self, labels=self.labels[index], **parts)
+
     @property
     def skip_order(self) -> tuple[int, ...]:
         """Blocks from the least active to the most; ties by index."""
         return tuple(int(i) for i in np.argsort(self.block_activity, kind="stable"))
+
+    @property
+    def skip_sets(self) -> tuple[frozenset[int], ...]:
+        """Blocks that each skip set leaves out."""
+        return tuple(frozenset(self.skip_order[:skips]) for skips in range(self.geometry.depth + 1))

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-from aster_dse.activity import ActivityTrace
 from aster_dse.hardware import Accelerator
 from aster_dse.network.geometry import NetworkGeometry
 from aster_dse.numerics.arrays import LayerArrays, NetworkArrays
-from aster_dse.numerics.network_passes import NetworkPasses
 from aster_dse.space import HARDWARE_KNOBS
-from aster_dse.space.cell_conditions import CellConditions
 
-__all__ = ["NUMERICS_KNOBS", "ArrayClass", "KnownArrays", "array_class", "arrays_of", "layer_arrays"]
+__all__ = ["NUMERICS_KNOBS", "KnownArrays", "arrays_of", "layer_arrays"]
 
 NUMERICS_KNOBS = tuple(name for name, knob in HARDWARE_KNOBS.items() if knob.numerics and knob.per_layer)
 """Knobs of a layer's arrays that change what they compute."""
@@ -44,30 +38,3 @@ class KnownArrays:
         if id(accelerator) not in self._known:
             self._known[id(accelerator)] = accelerator, arrays_of(accelerator, self._geometry)
         return self._known[id(accelerator)][1]
-
-
-@dataclass(frozen=True)
-class ArrayClass:
-    """All of an accelerator that changes what it computes: a pass for each chip gives all results."""
-
-    arrays: NetworkArrays
-    conditions: CellConditions
-    chips: int
-    event_gating: bool
-    """True where it makes no difference."""
-
-    def traces(self, passes: NetworkPasses, first_chip: int) -> list[ActivityTrace]:
-        """Of each chip, made where they are not known."""
-        numbers: Sequence[int] = range(first_chip, first_chip + self.chips)
-        found = passes.under(self.conditions)
-        return found.traces(self.arrays, numbers, event_gating=self.event_gating)
-
-
-def array_class(accelerator: Accelerator, arrays: NetworkArrays) -> ArrayClass:
-    """The class of an accelerator with these arrays."""
-    return ArrayClass(
-        arrays,
-        accelerator.conditions,
-        accelerator.chips,
-        accelerator.event_gating or not accelerator.conditions.read_noise,
-    )

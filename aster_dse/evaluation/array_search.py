@@ -13,49 +13,52 @@ measured on another set and other chips.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aster_dse.errors import PassError
-from aster_dse.evaluation.array_classes import ArrayClass, array_class, arrays_of
+from aster_dse.activity import ActivityTrace
+from aster_dse.errors import AsterError, PassError
+from aster_dse.evaluation.calibration_sets import SELECTION, VERIFICATION
+from aster_dse.evaluation.class_choice import ClassChoice, ForeseenClass
 from aster_dse.evaluation.class_space import ClassSpace
-from aster_dse.evaluation.coverage import Coverage
-from aster_dse.evaluation.evaluate import evaluate
 from aster_dse.evaluation.foreseen_loss import ForeseenLosses
 from aster_dse.evaluation.inner import InnerAnswer, useful_policies
+from aster_dse.evaluation.on_arrays import (
+    ArrayComputing,
+    computing_of,
+    evaluate_on_arrays,
+)
 from aster_dse.evaluation.pairs import PairSearch
+from aster_dse.evaluation.probe import Probe
 from aster_dse.evaluation.question import InnerQuestion
-from aster_dse.evaluation.result import Evaluation
-from aster_dse.hardware import Accelerator, resolve
+from aster_dse.hardware import Accelerator
 from aster_dse.numerics.network_passes import NetworkPasses
 from aster_dse.pareto import non_dominated_mask
-from aster_dse.space import METRICS, Candidate, assign, parse_constraint
+from aster_dse.policy import apply_on_chips
+from aster_dse.space import METRICS, Candidate, PolicyConfig, assign, parse_constraint
 
-__all__ = ["evaluate_on_arrays", "search_arrays"]
+__all__ = ["search_arrays"]
 
 Array = NDArray[np.float64]
 
-SELECTION, VERIFICATION = 0, 1
-"""Calibration sets."""
-_NEGLIGIBLE = 0.005
+_NEGLIGIBLE = 0.001
 """Share of the covered space that a class has to promise."""
+_PROBES = 12
 _NEAREST = 8
 """Configurations kept where none is feasible."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Foreseen:
-    """A class of arrays, before it is run."""
+@dataclass(eq=False)
+class _ArrayClass:
+    """Accelerators that compute alike."""
 
-    computes: ArrayClass
+    computes: ArrayComputing
     designs: list[int]
-    """Accelerators of the class that were met."""
-    points: Array
-    """Their front, without any loss of accuracy; less is better."""
+    foreseen: ForeseenClass
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,12 +84,20 @@ def search_arrays(
         InputError: no accelerator of the space can exist.
         PassError: no pass could be made.
     """
+    passes = passes.on_samples(candidate.hardware.validation_samples)
     search = _Search(passes, candidate, question)
     found = search.run()
     best = _front_of(found.objectives, found.violation)
     chosen = [found.assignments[index] for index in best]
     wanted = VERIFICATION if verify else SELECTION
-    evaluations = evaluate_on_arrays(passes, candidate, chosen, question.constraints, calibration_set=wanted)
+    evaluations = evaluate_on_arrays(
+        passes,
+        candidate,
+        chosen,
+        question.constraints,
+        calibration_set=wanted,
+        failures=search.failures,
+    )
     signs = np.array([-1.0 if goal == "max" else 1.0 for goal in question.objectives.values()])
     figures = np.array([[e.metrics[name] for name in question.objectives] for e in evaluations]) * signs
     kept = _front_of(figures, np.array([e.violation for e in evaluations]))
@@ -95,59 +106,27 @@ def search_arrays(
         scored=search.scored,
         exhaustive=search.exhaustive,
         classes=search.classes_run,
-        failures=tuple(search.failures),
+        failures=tuple(dict.fromkeys(map(str, search.failures))),
     )
-
-
-def evaluate_on_arrays(
-    passes: NetworkPasses,
-    candidate: Candidate,
-    inner: Sequence[Mapping[str, Any]],
-    constraints: Sequence[str],
-    *,
-    calibration_set: int = VERIFICATION,
-    first_chip: int | None = None,
-) -> tuple[Evaluation, ...]:
-    """Evaluate ``candidate`` with each of the ``inner`` assignments laid over it, on its arrays, in their
-    order.
-
-    Args:
-        first_chip: number of the first chip; None for those that the calibration set goes with: 0 for
-            selection,
-            and for others those that follow the chips of the sets before.
-    """
-    geometry = passes.plain.geometry
-    bounds = [parse_constraint(text) for text in constraints]
-    groups: dict[ArrayClass, list[int]] = {}
-    for index, assignment in enumerate(inner):
-        accelerator = resolve(assign(candidate, dict(assignment)).hardware)
-        arrays = arrays_of(accelerator, geometry, calibration_set)
-        groups.setdefault(array_class(accelerator, arrays), []).append(index)
-    found: dict[int, Evaluation] = {}
-    for alike, members in groups.items():
-        start = calibration_set * alike.chips if first_chip is None else first_chip
-        traces = alike.traces(passes, start)
-        scored = evaluate(passes.plain, candidate, [inner[index] for index in members], bounds, chips=traces)
-        found |= dict(zip(members, scored, strict=True))
-    return tuple(found[index] for index in range(len(inner)))
 
 
 class _Search:
     def __init__(self, passes: NetworkPasses, candidate: Candidate, question: InnerQuestion) -> None:
         self.scored = 0
         self.classes_run = 0
-        self.failures: list[str] = []
+        self.failures: list[PassError] = []
         self.exhaustive = True
         self._passes, self._candidate, self._question = passes, candidate, question
         self._geometry = passes.plain.geometry
         self._names = list(question.objectives)
         if "accuracy" not in self._names:
             self._names.append("accuracy")
+        self._place = self._names.index("accuracy")
 
     def run(self) -> _Found:
         """Run the classes that promise most; all configurations that are best in one of them."""
         policies, batch = useful_policies(self._passes.plain, self._candidate, self._question)
-        losses = ForeseenLosses(self._passes.foreseen, self._geometry, float(batch.accuracy.max()))
+        losses = ForeseenLosses(self._passes.foreseen, self._geometry, batch.accuracy)
         explored = PairSearch(
             self._geometry, policies, batch, self._candidate, self._foreseen_question(), losses
         )
@@ -155,26 +134,29 @@ class _Search:
         self.scored += explored.scored
         self.exhaustive = explored.exhaustive
         classes = self._classes(explored, losses)
-        coverage = Coverage(np.concatenate([one.points for one in classes]), self._question.seed)
-        covered = coverage.nothing
+        chosen = [assign(self._candidate, policy).policy for policy in policies]
+        self._probe(classes, losses, chosen)
+        choice = self._choice(classes, losses)
         found: list[_Found] = []
         while classes and self.classes_run < self._question.passes:
-            gains = [int((coverage.of(self._shifted(one, losses)) & ~covered).sum()) for one in classes]
-            best = int(np.argmax(gains))
-            if found and gains[best] <= _NEGLIGIBLE * max(int(covered.sum()), 1):
+            best, promise = choice.best([one.foreseen for one in classes])
+            if found and promise <= _NEGLIGIBLE:
                 break
             one = classes.pop(best)
             try:
-                result, accuracy = self._run(one, explored)
+                traces = one.computes.traces(self._passes, 0)
+                result = self._run(one, explored, traces)
             except PassError as error:
-                self.failures.append(str(error))
+                self.failures.append(error)
                 continue
             self.classes_run += 1
-            losses.observe(one.computes.arrays, float(batch.accuracy.max()) - accuracy)
+            on_chips = apply_on_chips(self._passes.plain, traces, chosen)
+            losses.observe(one.computes.arrays, on_chips.accuracy)
             found.append(result)
-            covered |= coverage.of(self._of_names(result))
+            feasible = result.objectives[result.violation <= 0.0]
+            choice.ran(one.foreseen, -feasible[:, self._place], np.delete(feasible, self._place, axis=1))
         if not found:
-            raise PassError("", "", self.failures[-1] if self.failures else "no class of arrays to run")
+            raise self.failures[-1] if self.failures else AsterError("there is no class of arrays to run")
         return _Found(
             [a for one in found for a in one.assignments],
             np.concatenate([one.objectives for one in found]),
@@ -193,40 +175,50 @@ class _Search:
         objectives = {name: METRICS[name].direction for name in self._names} | dict(self._question.objectives)
         return replace(self._question, objectives=objectives, constraints=lasting)
 
-    def _classes(self, explored: PairSearch, losses: ForeseenLosses) -> list[_Foreseen]:
-        by_arrays: dict[ArrayClass, list[int]] = {}
+    def _classes(self, explored: PairSearch, losses: ForeseenLosses) -> list[_ArrayClass]:
+        by_arrays: dict[ArrayComputing, list[int]] = {}
         for number, accelerator in enumerate(explored.accelerators):
-            one = array_class(accelerator, losses.known_arrays.of(accelerator))
-            by_arrays.setdefault(one, []).append(number)
-        place = self._names.index("accuracy")
+            arrays = losses.known_arrays.of(accelerator)
+            computes = computing_of(accelerator, self._geometry, SELECTION, arrays)
+            by_arrays.setdefault(computes, []).append(number)
         kept = []
-        fronts = explored.scores.fronts(list(by_arrays.values()))
-        for (one, designs), points in zip(by_arrays.items(), fronts, strict=True):
+        pairs = explored.scores.feasible(list(by_arrays.values()))
+        for (computes, designs), (policies, points) in zip(by_arrays.items(), pairs, strict=True):
             if len(points):
-                points[:, place] -= losses.of(one.arrays)
-                kept.append(_Foreseen(one, designs, points))
+                points[:, self._place] -= losses.of_designs([explored.accelerators[designs[0]]])
+                foreseen = ForeseenClass.of_points(computes.arrays, policies, points, self._place)
+                kept.append(_ArrayClass(computes, designs, foreseen))
         return kept
 
-    def _shifted(self, one: _Foreseen, losses: ForeseenLosses) -> Array:
-        """The class's points at its foreseen loss, as far as they keep the bounds on accuracy."""
-        place = self._names.index("accuracy")
-        points = one.points.copy()
-        points[:, place] += losses.of(one.computes.arrays)
-        for text in self._question.constraints:
-            bound = parse_constraint(text)
-            if bound.metric in ("accuracy", "accuracy_min") and bound.operator == ">=":
-                points = points[-points[:, place] >= bound.bound]
-        return points
+    def _choice(self, classes: Sequence[_ArrayClass], losses: ForeseenLosses) -> ClassChoice:
+        foreseen = [one.foreseen for one in classes]
+        return ClassChoice(foreseen, losses, self._least_accuracy, self._question.seed)
 
-    def _of_names(self, result: _Found) -> Array:
-        """Feasible objectives of what was found, with accuracy."""
-        return result.objectives[result.violation <= 0.0][:, : len(self._names)]
+    def _probe(
+        self,
+        classes: Sequence[_ArrayClass],
+        losses: ForeseenLosses,
+        policies: Sequence[PolicyConfig],
+    ) -> None:
+        """See what some samples say of the classes that promise most; chips differ too much for that."""
+        if not self._passes.conditions.ideal:
+            return
+        probe, choice = Probe(self._passes, policies), self._choice(classes, losses)
+        for index in choice.most_promising([one.foreseen for one in classes], _PROBES):
+            arrays = classes[index].computes.arrays
+            losses.probed(arrays, probe.losses(arrays))
+
+    @property
+    def _least_accuracy(self) -> float:
+        """The bound that the study sets; 0 for none."""
+        bounds = [parse_constraint(text) for text in self._question.constraints]
+        wanted = ("accuracy", "accuracy_min")
+        return max((b.bound for b in bounds if b.metric in wanted and b.operator == ">="), default=0.0)
 
     # --- what is run
 
-    def _run(self, one: _Foreseen, explored: PairSearch) -> tuple[_Found, float]:
-        """Score a class from its passes; and the accuracy that is left at best."""
-        traces = one.computes.traces(self._passes, 0)
+    def _run(self, one: _ArrayClass, explored: PairSearch, traces: Sequence[ActivityTrace]) -> _Found:
+        """Score a class from its passes."""
         policies, chips = useful_policies(self._passes.plain, self._candidate, self._question, chips=traces)
         question = self._question_with_accuracy()
         designs = [explored.designs[number] for number in one.designs]
@@ -242,7 +234,7 @@ class _Search:
             candidate = assign(self._candidate, dict(space.fixed))
 
             def alike(accelerator: Accelerator) -> bool:
-                return array_class(accelerator, arrays_of(accelerator, self._geometry)) == one.computes
+                return computing_of(accelerator, self._geometry, SELECTION) == one.computes
 
             search = PairSearch(self._geometry, policies, chips, candidate, free, alike=alike)
             search.score_designs(space.designs(designs))
@@ -252,7 +244,7 @@ class _Search:
         paths = [p.path for p in self._question.parameters]
         points = [space.outside(point) for point in front.assignments]
         assignments = [{path: point[path] for path in paths} for point in points]
-        return _Found(assignments, front.objectives, front.violation), float(chips.accuracy.max())
+        return _Found(assignments, front.objectives, front.violation)
 
     def _question_with_accuracy(self) -> InnerQuestion:
         objectives = dict(self._question.objectives)
@@ -268,8 +260,3 @@ def _front_of(objectives: Array, violation: Array) -> list[int]:
     _, first = np.unique(objectives[feasible], axis=0, return_index=True)
     rows = feasible[np.sort(first)]
     return [int(index) for index in rows[non_dominated_mask(objectives[rows])]]
-
-
-def accelerators_of(candidate: Candidate, inner: Sequence[Mapping[str, Any]]) -> list[Accelerator]:
-    """The accelerator of each assignment."""
-    return [resolve(assign(candidate, dict(assignment)).hardware) for assignment in inner]

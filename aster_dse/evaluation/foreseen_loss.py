@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from aster_dse.evaluation.array_classes import NUMERICS_KNOBS, KnownArrays, layer_arrays
 from aster_dse.evaluation.layer_vectors import OptionErrors
@@ -19,43 +19,50 @@ from aster_dse.space import LayerRanges
 
 __all__ = ["ForeseenLosses"]
 
+Array = NDArray[np.float64]
+
 _RATE = 0.014
 """Share of the accuracy above chance that a summed squared error of 1 costs: 0.8 to 2.5 % in three networks
 of the default search (336 classes of arrays), before any class of the network itself has been run."""
-_TRUST = 1.0
-"""Classes that this rate counts for."""
-_LEAST = 0.05
-"""Summed squared error below which a loss is luck and says nothing of the rate."""
+_TRUST = 0.5
+"""Summed squared error that this rate counts for."""
+_LUCK = (-0.01, 0.0, 0.01)
+"""Spikes at the threshold flip, which moves the accuracy of any class by 0.4 to 1.0 points (standard
+deviation)."""
+_LUCK_OF_PROBED = (-0.003, 0.0, 0.003)
+_MOST = 4.0
+"""Summed squared error up to which a class says how fast accuracy falls."""
 
 
 class ForeseenLosses:
-    """Expected losses of one network; each class that is run says more of it.
+    """Expected losses of one network under some policies; each class that is run says more of them.
 
     Args:
         errors: of the network.
-        accuracy: of the plain network.
+        accuracy: ``[K]`` of the plain network under each policy.
     """
 
-    def __init__(self, errors: ForeseenErrors, geometry: NetworkGeometry, accuracy: float) -> None:
+    def __init__(self, errors: ForeseenErrors, geometry: NetworkGeometry, accuracy: Array) -> None:
         self.known_arrays = KnownArrays(geometry)
         self._errors, self._geometry = errors, geometry
-        self._above_chance = max(accuracy - 1.0 / geometry.classes, 0.0)
-        self._observed: list[tuple[float, float]] = []
+        self._above_chance = np.maximum(accuracy - 1.0 / geometry.classes, 0.0)
+        self._weight = _TRUST
+        self._cost = np.full(len(accuracy), _TRUST * _RATE)
+        self._probed: dict[NetworkArrays, Array] = {}
 
-    def of(self, arrays: NetworkArrays) -> float:
-        """What the network is expected to lose on these arrays."""
-        return float(self.of_errors(self.error(arrays)))
+    def of(self, arrays: NetworkArrays) -> Array:
+        """``[K]`` what the network is expected to lose on these arrays under each policy."""
+        if arrays in self._probed:
+            return self._probed[arrays]
+        return np.asarray(self._above_chance * -np.expm1(-self.error(arrays) * self._cost / self._weight))
 
-    def of_errors(self, errors: ArrayLike) -> NDArray[np.float64]:
-        """What the network is expected to lose where the errors of its layers add up to this."""
-        return np.asarray(self._above_chance * -np.expm1(-self.rate * np.asarray(errors, dtype=np.float64)))
-
-    def of_designs(self, accelerators: Sequence[Accelerator]) -> NDArray[np.float64]:
-        """``[designs]``"""
-        return self.of_errors([self.error(self.known_arrays.of(a)) for a in accelerators])
+    def of_designs(self, accelerators: Sequence[Accelerator]) -> Array:
+        """``[designs]`` under the most accurate policy."""
+        return np.array([self.of(self.known_arrays.of(a))[self._best] for a in accelerators])
 
     def of_options(self, chip: Accelerator, ranges: LayerRanges) -> OptionErrors | None:
-        """Errors of what layers of this accelerator can be; None where they all compute alike."""
+        """Errors of what layers of this accelerator can be, and what they cost under the most accurate
+        policy; None where all of them compute alike."""
         searched = {name for family in ranges.families for name, values in family.knobs if len(values) > 1}
         if searched.isdisjoint(NUMERICS_KNOBS):
             return None
@@ -69,24 +76,41 @@ class ForeseenLosses:
             option = ranges.families[slot.family].options[number]
             return math.fsum(of_layer(n, replace(views[n], **option)) for n in slot.layers)
 
+        def loss(errors: Array) -> Array:
+            rate = self._cost[self._best] / self._weight
+            return np.asarray(self._above_chance[self._best] * -np.expm1(-errors * rate))
+
         inside = {number for slot in ranges.slots for number in slot.layers}
         rest = math.fsum(of_layer(n, view) for n, view in enumerate(views) if n not in inside)
-        return OptionErrors(of_option, rest, self.of_errors)
+        return OptionErrors(of_option, rest, loss)
+
+    @property
+    def _best(self) -> int:
+        """The most accurate policy."""
+        return int(np.argmax(self._above_chance))
 
     def error(self, arrays: NetworkArrays) -> float:
         """Squared errors of the layers' outputs, summed over the layers."""
         return math.fsum(self._errors.of_network(arrays))
 
-    @property
-    def rate(self) -> float:
-        """Loss for an error of 1, as far as it is small, over the accuracy above chance."""
-        weight = _TRUST + math.fsum(error for error, _ in self._observed)
-        return (_TRUST * _RATE + math.fsum(cost for _, cost in self._observed)) / weight
+    def luck(self, arrays: NetworkArrays) -> tuple[float, ...]:
+        """Accuracies by which a class may do better than that, or worse."""
+        return _LUCK_OF_PROBED if arrays in self._probed else _LUCK
 
-    def observe(self, arrays: NetworkArrays, loss: float) -> None:
-        """Learn from a class that was run."""
+    def probed(self, arrays: NetworkArrays, loss: Array) -> None:
+        """What a probe found, ``[K]``."""
+        self._probed[arrays] = loss
+
+    def observe(self, arrays: NetworkArrays, accuracy: Array) -> None:
+        """Learn from a class that was run.
+
+        Args:
+            accuracy: ``[K]`` on its arrays under each policy.
+        """
         error = self.error(arrays)
-        if error < _LEAST or self._above_chance <= 0.0:
+        if error <= 0.0:
             return
-        share = min(max(loss / self._above_chance, 0.0), 0.99)
-        self._observed.append((min(error, 4.0), -math.log1p(-share) * min(error, 4.0) / error))
+        left = (accuracy - 1.0 / self._geometry.classes) / np.maximum(self._above_chance, 1e-12)
+        scale = min(error, _MOST) / error
+        self._weight += error * scale
+        self._cost = np.maximum(self._cost - np.log(np.clip(left, 0.05, 1.1)) * scale, 0.0)

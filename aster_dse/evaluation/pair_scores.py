@@ -133,23 +133,36 @@ class PairScores:
             for name, values in cost.items():
                 values[(index, slice(None)) if by_policy else (slice(None), index)] = getattr(found, name)
 
-    def best(self, among: NDArray[np.intp] | None = None) -> list[Pair]:
-        """The front of all pairs, equal figures once; while none is feasible, those that violate least.
+    def feasible(self, groups: Sequence[Sequence[int]]) -> list[tuple[NDArray[np.intp], Array]]:
+        """Policies ``[n]`` and objectives ``[n, m]`` of all feasible pairs with each of some groups of
+        designs, which share none."""
+        whose = np.full(1 + max((max(group) for group in groups if group), default=0), -1, dtype=np.intp)
+        for number, group in enumerate(groups):
+            whose[list(group)] = number
+        labels, policies, rows = [np.zeros(0, np.intp)], [np.zeros(0, np.intp)], []
+        for block in self._blocks:
+            known = block.designs < len(whose)
+            label = np.where(known, whose[np.where(known, block.designs, 0)], -1)
+            policy, design = np.nonzero((block.violation <= 0.0) & (label >= 0))
+            labels.append(label[design])
+            policies.append(block.policies[policy])
+            rows.append(block.objectives[policy, design])
+        points = np.concatenate([np.zeros((0, len(self._objectives))), *rows])
+        label, policy = np.concatenate(labels), np.concatenate(policies)
+        order = np.argsort(label, kind="stable")
+        edges = np.searchsorted(label[order], np.arange(len(groups) + 1))
+        parts = [order[start:stop] for start, stop in itertools.pairwise(edges.tolist())]
+        return [(policy[part], points[part]) for part in parts]
 
-        Args:
-            among: numbers of the designs to look at; None for all. Then the front is all there is.
-        """
+    def best(self) -> list[Pair]:
+        """The front of all pairs, equal figures once; while none is feasible, those that violate least."""
         kept: list[tuple[_Block, int, int]] = []
         rows = []
         for block in self._blocks:
-            wanted = None if among is None else np.isin(block.designs, among)
-            if wanted is not None and not wanted.any():
-                continue
             step = max(_AT_ONCE // len(block.policies), 1)
             for begin in range(0, len(block.designs), step):
                 part = slice(begin, begin + step)
-                feasible = block.violation[:, part].T <= 0.0
-                designs, policies = np.nonzero(feasible if wanted is None else feasible & wanted[part, None])
+                designs, policies = np.nonzero(block.violation[:, part].T <= 0.0)
                 if designs.size:
                     designs += begin
                     points = block.objectives[policies, designs]
@@ -158,33 +171,12 @@ class PairScores:
                     kept += [(block, p, a) for p, a in numbers]
                     rows.append(points[mask])
         if not kept:
-            return self._nearest() if among is None else []
+            return self._nearest()
         points = np.concatenate(rows)
         _, first = np.unique(points, axis=0, return_index=True)
         first = np.sort(first)
         chosen = (kept[index] for index in first[non_dominated_mask(points[first])].tolist())
         return [block.pair(p, a) for block, p, a in chosen]
-
-    def fronts(self, groups: Sequence[Sequence[int]]) -> list[Array]:
-        """``[n, m]`` objectives of the front of each of some groups of designs, which share none.
-
-        Infeasible pairs are in none; a group may have no pair.
-        """
-        whose = np.full(1 + max((max(group) for group in groups if group), default=0), -1, dtype=np.intp)
-        for number, group in enumerate(groups):
-            whose[list(group)] = number
-        labels, rows = [], []
-        for block in self._blocks:
-            known = block.designs < len(whose)
-            label = np.where(known, whose[np.where(known, block.designs, 0)], -1)
-            policies, designs = np.nonzero((block.violation <= 0.0) & (label >= 0))
-            labels.append(label[designs])
-            rows.append(block.objectives[policies, designs])
-        label, points = np.concatenate(labels), np.concatenate(rows)
-        order = np.argsort(label, kind="stable")
-        edges = np.searchsorted(label[order], np.arange(len(groups) + 1))
-        parts = [np.unique(points[order[a:b]], axis=0) for a, b in itertools.pairwise(edges.tolist())]
-        return [part[non_dominated_mask(part)] for part in parts]
 
     def _nearest(self) -> list[Pair]:
         found = []

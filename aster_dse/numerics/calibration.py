@@ -32,6 +32,7 @@ __all__ = [
     "check_sample_count",
     "check_samples",
     "folded_layers",
+    "layer_multipliers",
     "sample_index",
 ]
 
@@ -39,7 +40,7 @@ Ints = NDArray[np.int64]
 
 _BATCH = 64
 FEWEST = 2 * CALIBRATION_SAMPLES
-"""Training samples from which two calibration sets have none in common."""
+"""Training samples from which two neighbouring calibration sets have at most one in common, the first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,10 @@ class Calibration:
     """By layer, ``[slices, sums]``: how often each column sum occurred in a (window, tile) with a spike."""
     fine: tuple[int, ...]
     """Fractional bits of each layer's sums."""
+
+    def of(self, layer: int) -> tuple[Ints, int]:
+        """Histograms and fractional bits of a layer."""
+        return self.histograms[layer], self.fine[layer]
 
 
 def sample_index(samples: int, number: int) -> NDArray[np.int64]:
@@ -116,7 +121,9 @@ def array_layers(
                 number=number,
                 arrays=own,
                 weights=quantise(weights, own.weight_bits),
-                multipliers=_multipliers(own, chip, calibration, number),
+                multipliers=layer_multipliers(
+                    own, chip, *(calibration.of(number) if calibration else (None, 0))
+                ),
                 chip=chip,
                 event_gating=event_gating,
             )
@@ -124,20 +131,22 @@ def array_layers(
     return tuple(found)
 
 
-def _multipliers(own: LayerArrays, chip: Chip, calibration: Calibration | None, number: int) -> list[int]:
-    if own.compute == "digital" or own.adc_range in ("exact", "unit"):
-        return [ONE] * own.slices
-    if calibration is None:
-        if own.adc_range != "worst":
-            raise ValueError(f"a range by {own.adc_range} needs a calibration")
-        full = np.ones((own.slices, 2), dtype=np.int64)
-        return multipliers(full, own, off_level=off_level(own, chip.conditions))
-    return multipliers(
-        calibration.histograms[number],
-        own,
-        off_level=off_level(own, chip.conditions),
-        fine=calibration.fine[number],
-    )
+def layer_multipliers(arrays: LayerArrays, chip: Chip, histograms: Ints | None, fine: int = 0) -> list[int]:
+    """``m`` of each slice of a layer.
+
+    Args:
+        histograms: of its column sums in calibration, ``[slices, sums]``, with ``fine`` fractional bits; None
+            for ranges that need none. That of ``worst`` is the same with and without them: whether other
+            layers are calibrated must not change a layer.
+    """
+    if arrays.compute == "digital" or arrays.adc_range in ("exact", "unit"):
+        return [ONE] * arrays.slices
+    off = off_level(arrays, chip.conditions)
+    if arrays.adc_range == "worst":
+        return multipliers(np.ones((arrays.slices, 2), dtype=np.int64), arrays, off_level=off)
+    if histograms is None:
+        raise ValueError(f"a range by {arrays.adc_range} needs a calibration")
+    return multipliers(histograms, arrays, off_level=off, fine=fine)
 
 
 class _Sums:

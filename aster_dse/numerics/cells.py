@@ -72,12 +72,11 @@ def conductances(
     siemens = levels + off
     if not nominal:
         if conditions.variation:
-            drawn = conditions.variation * (
-                _normal(levels.shape, layer, chip.number) / float(1 << _NORMAL_BITS)
-            )
-            siemens = (
-                siemens * (1.0 + drawn) if conditions.variation_of == "level" else siemens + full * drawn
-            )
+            drawn = _normal(levels.shape, layer, chip.number) / float(1 << _NORMAL_BITS)
+            if conditions.variation_of == "level":
+                siemens = siemens * (1.0 + conditions.variation * drawn)
+            else:
+                siemens = siemens + conditions.variation * full * drawn
             siemens = np.maximum(siemens, 0.0)
         if conditions.stuck_on or conditions.stuck_off:
             place = _place_keys(levels.shape, layer, chip.number, _STUCK) >> np.uint64(32)
@@ -100,16 +99,19 @@ def normal_quantiles() -> NDArray[np.int64]:
     return np.asarray(np.rint(ndtri(middle) * float(1 << _NORMAL_BITS)), dtype=np.int64)
 
 
-def noise_table(conditions: CellConditions) -> NDArray[np.int32]:
+def noise_table(conditions: CellConditions, *, less: int = 0) -> NDArray[np.int32]:
     """What read noise adds to ``x m`` of sums with 8 fractional bits, at each of the quantiles.
+
+    Args:
+        less: taken off all of them.
 
     Raises:
         ValueError: so much noise that 32 bits do not hold it.
     """
     drawn = normal_quantiles() * (conditions.read_noise * 2.0 ** (15 + FINE - _NORMAL_BITS))
-    if np.abs(drawn).max() >= 2.0**31:
+    if np.abs(drawn).max() + less >= 2.0**31:
         raise ValueError("read noise of more than 50 steps")
-    return np.asarray(np.rint(drawn), dtype=np.int32)
+    return np.asarray(np.rint(drawn) - less, dtype=np.int32)
 
 
 def _normal(shape: tuple[int, ...], layer: int, chip: int) -> NDArray[np.float64]:

@@ -13,7 +13,8 @@ from aster_dse.network.kernels.convolution import Events
 from aster_dse.network.kernels.library import Kernels
 from aster_dse.numerics.kernels.library import ArrayKernels
 from aster_dse.numerics.layer import DIGITAL_BITS, ArrayLayer
-from aster_dse.numerics.packed import PackedLayers, pack_columns
+from aster_dse.numerics.packed import LARGE, PackedLayers, longest_sum, pack_columns
+from aster_dse.numerics.ranges import ONE
 
 __all__ = ["Reading", "histogram_of", "read_events"]
 
@@ -81,18 +82,15 @@ def _run(
 ) -> None:
     images, height, width, channels = events.shape
     first, columns = packed.layers[0], packed.columns
-    bias_step = packed.outputs if packed.bias.ndim > 1 else 0
+    bias_step = packed.bias_rows.stride(0) if packed.bias_rows.ndim > 1 else 0
     digital = (
-        packed.scales, packed.scales.shape[0], packed.outputs, packed.padded, packed.bias, bias_step,
+        packed.scales, packed.scales.shape[0], packed.outputs, packed.padded, packed.bias_rows, bias_step,
         packed.row_offsets, out, out.stride(2), sums, plane,
     )  # fmt: skip
     noise = (
-        packed.keys,
-        packed.noise,
-        int(first.event_gating),
-        reading.per_step,
+        int(columns.longest >= LARGE), packed.keys, packed.noise, int(first.event_gating), reading.per_step,
         reading.sample,
-    )
+    )  # fmt: skip
 
     def run(start: int, stop: int) -> None:
         read = (
@@ -101,10 +99,8 @@ def _run(
             packed.highest, int(columns.pair),
         )  # fmt: skip
         seen = None if counts is None else counts[start:]
-        if packed.narrow:
-            kernels("arrays_narrow", *read, *digital, seen)
-        else:
-            kernels("arrays_wide", *read, int(packed.large), *digital, *noise, seen)
+        extra = noise if packed.kind == "loose" else ()
+        kernels(f"arrays_{packed.kind}", *read, *digital, seen, *extra)
 
     Kernels.ranges(images, run)
 
@@ -120,8 +116,9 @@ def _driven(events: Events, packed: PackedLayers) -> Tensor:
 
 def histogram_of(kernels: ArrayKernels, planes: Sequence[Events], layer: ArrayLayer) -> Tensor:
     """:func:`~aster_dse.numerics.reference.column_histogram` of events."""
-    cells, fine = layer.calibration_cells, layer.calibration_fine
-    columns = pack_columns(cells, layer.arrays.rows, fine=fine)
+    cells = layer.calibration_cells
+    wide = layer.calibration_fine > 0 or longest_sum(cells, layer.arrays.rows) >= ONE
+    columns = pack_columns(cells, layer.arrays.rows, wide=wide)
     slices, length = len(cells), columns.longest + 1
     whose = columns.spread(np.arange(slices)[:, None, None], torch.int64, rest=slices).to(torch.uint16)
     total = torch.zeros(slices + 1, length, dtype=torch.int64)
@@ -134,7 +131,7 @@ def histogram_of(kernels: ArrayKernels, planes: Sequence[Events], layer: ArrayLa
                 events.channel, events.count, start, stop, height, width, channels, layer.layer.kernel_size,
                 layer.arrays.rows, columns.cells, columns.groups, columns.most, whose,
             )  # fmt: skip
-            if fine:
+            if wide:
                 kernels("arrays_histogram_wide", *read, length, found)
             else:
                 kernels("arrays_histogram", *read, slices, length, found)

@@ -8,6 +8,7 @@ fraction of a pass for all arrays together; it orders what is worth a pass and d
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ from aster_dse.workload import Split, Workload
 
 __all__ = ["ForeseenErrors"]
 
-_SAMPLES = 24
+_SAMPLES = 8
 
 
 class ForeseenErrors:
@@ -88,6 +89,22 @@ class ForeseenErrors:
         """:meth:`of_layer` of every layer."""
         return tuple(self.of_layer(number, own) for number, own in enumerate(arrays.layers))
 
+    def layers(self, arrays: NetworkArrays) -> tuple[ArrayLayer, ...]:
+        """All layers on nominal arrays whose ranges come from the few samples looked at."""
+        found = []
+        for number, own in enumerate(arrays.layers):
+            weights = quantise(self._folded[number], own.weight_bits)
+            layer = self._geometry.synaptic[number]
+            ready = ArrayLayer(layer, number, own, weights, [ONE] * own.slices, self._chip)
+            found.append(replace(ready, multipliers=self._multipliers(ready)))
+        return tuple(found)
+
+    def _multipliers(self, ready: ArrayLayer) -> list[int]:
+        if ready.exact:
+            return [ONE] * ready.arrays.slices
+        off = off_level(ready.arrays, self._chip.conditions)
+        return multipliers(self._sums(ready), ready.arrays, off_level=off, fine=ready.calibration_fine)
+
     def _error(self, number: int, arrays: LayerArrays) -> float:
         weights = quantise(self._folded[number], arrays.weight_bits)
         layer = self._geometry.synaptic[number]
@@ -107,13 +124,12 @@ class ForeseenErrors:
         """Summed squares of what converters miss, over all conversions with a spike."""
         histograms = self._sums(ready)
         fine, arrays = ready.calibration_fine, ready.arrays
-        off = off_level(arrays, self._chip.conditions)
         total = 0.0
-        found = multipliers(histograms, arrays, off_level=off, fine=fine)
+        found = self._multipliers(ready)
         noise = self._chip.conditions.read_noise**2
         for place, (row, m) in enumerate(zip(histograms, found, strict=True)):
             sums = np.flatnonzero(row)
-            read = codes(sums, m, arrays.adc_levels, fine) * (ONE / m)
+            read = codes(sums, m, arrays.adc_levels, fine, down=arrays.rounds_down) * (ONE / m)
             squares = (sums / (1 << fine) - read) ** 2 + noise * (ONE / m) ** 2
             total += 4.0 ** (arrays.cell_bits * place) * float(row[sums] @ squares)
         return ready.weights.step**2 * total

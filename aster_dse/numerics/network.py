@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -168,32 +168,29 @@ def array_network(
         layers: one for each of ``geometry.synaptic``, in its order.
     """
     by_name = {layer.layer.name: layer for layer in layers}
-    changed = copy.deepcopy(model).eval().requires_grad_(False)
-    changed.build = STEADY
+    # What takes the place of a module is, for the copy, the copy of that module: the weights are not copied.
+    instead: dict[int, Any] = {
+        id(node): FrozenPLIF(node) for node in model.modules() if isinstance(node, LIF | PLIF)
+    }
     modules = []
-    for place, module in enumerate(synaptic_modules(changed)):
+    for place, module in enumerate(synaptic_modules(model)):
         conv = ArrayConvolution(
             [by_name[synapse.name] for synapse in module.synapses],
             workload if place == 0 else None,
             histograms=histograms,
         )
-        modules.append((module.owner, module.attribute, conv))
-    for owner, attribute, conv in modules:
-        owner.register_module(attribute, _Head(conv) if owner is changed else _FoldedPair(conv))
-    _freeze(changed)
-    return changed, tuple(conv for _, _, conv in modules)
-
-
-def _freeze(module: nn.Module) -> None:
-    for name, child in module.named_children():
-        if isinstance(child, LIF | PLIF):
-            module.register_module(name, FrozenPLIF(child))
-        else:
-            _freeze(child)
+        replaced = getattr(module.owner, module.attribute)
+        instead[id(replaced)] = _Head(conv) if module.owner is model else _FoldedPair(conv)
+        modules.append(conv)
+    changed = copy.deepcopy(model, instead).eval().requires_grad_(False)
+    changed.build = STEADY
+    return changed, tuple(modules)
 
 
 def _whole(x: Tensor, workload: Workload) -> Tensor:
     """The bytes of the frames ``[N, H, W, C]``, from what the network reads of them."""
+    if not workload.std and workload.scale == 1.0:
+        return x
     if workload.std:
         x = x * x.new_tensor(workload.std) + x.new_tensor(workload.mean)
     return (x / workload.scale).round()

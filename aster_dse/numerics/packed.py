@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aster_dse.numerics.cells import column_keys, noise_table
+from aster_dse.numerics.cells import column_keys
 from aster_dse.numerics.layer import ArrayLayer
 from aster_dse.numerics.ranges import FINE, ONE
 
-__all__ = ["Columns", "PackedLayers", "alike", "can_pack", "pack", "pack_columns"]
+__all__ = ["LARGE", "Columns", "PackedLayers", "alike", "can_pack", "longest_sum", "pack", "pack_columns"]
 
 Ints = NDArray[np.int64]
 
-_GROUP, _HALF = 64, 32
-_WIDE_SUM = 1 << 24
+_GROUP, _HALF, _OUTPUTS = 64, 32, 16
+"""Columns of a group and of its halves; outputs that are written at once."""
+_WIDE = 1 << 23
+"""Sums with 8 fractional bits below which the kernels hold them in two words of 16 bits."""
+_PARTS = 256
+"""Parts of a tile's rows of which they do."""
+LARGE = 1 << 24
 """From here on sums are read one by one, in 64 bits."""
 
 
@@ -57,8 +63,8 @@ class PackedLayers:
 
     layers: tuple[ArrayLayer, ...]
     columns: Columns
-    narrow: bool
-    """Sums fit into 16 bits."""
+    kind: Literal["narrow", "wide", "loose"]
+    """Which kernel: sums of whole cells in 16 bits, sums with 8 fractional bits and codes in 16, or any."""
     multipliers: Tensor
     """``[groups, 64]``"""
     highest: Tensor
@@ -67,6 +73,8 @@ class PackedLayers:
     """``[slices, padded]``"""
     bias: Tensor
     """``[outputs]`` or ``[H * W, outputs]``"""
+    bias_rows: Tensor
+    """The same with rows of a multiple of 16 numbers."""
     row_offsets: Tensor | None
     """``[2, padded]``"""
     keys: Tensor | None
@@ -82,22 +90,18 @@ class PackedLayers:
     def padded(self) -> int:
         return int(self.scales.shape[1])
 
-    @property
-    def large(self) -> bool:
-        """Sums are read in 64 bits."""
-        return bool(self.columns.longest >= _WIDE_SUM)
-
 
 def can_pack(layer: ArrayLayer) -> bool:
-    """Whether the kernels hold its cells; the reference does the others."""
-    return max(int(cells.max(initial=0)) for cells in (layer.cells, layer.calibration_cells)) < 1 << 16
+    """Whether the kernels hold its cells and number its rows; the reference does the others."""
+    largest = max(int(cells.max(initial=0)) for cells in (layer.cells, layer.calibration_cells))
+    return largest < 1 << 16 and layer.layer.fan_in < 1 << 16
 
 
 def alike(one: ArrayLayer, other: ArrayLayer) -> bool:
     """Whether two layers that read the same spikes can be computed at once."""
     names = ("rows", "cell_bits", "weight_bits", "column_kind", "compute")
     same = all(getattr(one.arrays, name) == getattr(other.arrays, name) for name in names)
-    return same and one.exact == other.exact
+    return same and (one.exact, one.arrays.rounds_down) == (other.exact, other.arrays.rounds_down)
 
 
 def pack(layers: Sequence[ArrayLayer]) -> PackedLayers:
@@ -108,65 +112,82 @@ def pack(layers: Sequence[ArrayLayer]) -> PackedLayers:
     highest = _joined(
         [_by_slice(layer, [ONE - 1 if layer.exact else layer.highest_code]) for layer in layers]
     )
-    columns = pack_columns(cells, first.arrays.rows, fine=0) if first.fine == 0 else None
-    if columns is not None and not _is_narrow(columns, cells, first, multipliers, highest):
-        columns, cells = None, cells << FINE
+    kind, columns = _kind(cells, first, multipliers, highest)
+    if kind == "narrow":
+        multipliers = np.minimum(multipliers, ONE - 1)
+    elif kind == "loose":
         highest = np.where(highest == ONE - 1, (1 << 31) - 1, highest)
-    narrow = columns is not None
-    columns = columns or pack_columns(cells, first.arrays.rows, fine=FINE)
-    kind = torch.int16 if narrow else torch.int32
+    word = torch.int32 if kind == "loose" else torch.int16
     scales, offsets = _digital_side(layers, cells.shape[0], -(-cells.shape[2] // 4) * 4)
-    keys = None
-    if first.noisy:
-        shapes = [layer.levels.shape for layer in layers]
-        drawn = [
-            column_keys((s[0], s[1], s[2]), layer.number, layer.chip.number)
-            for s, layer in zip(shapes, layers, strict=True)
-        ]
-        keys = columns.spread(np.concatenate(drawn, axis=2).view(np.int64), torch.int64)
+    bias = np.concatenate([layer.weights.bias for layer in layers], axis=-1)
+    room = [(0, 0)] * (bias.ndim - 1) + [(0, -bias.shape[-1] % _OUTPUTS)]
     return PackedLayers(
         layers=tuple(layers),
         columns=columns,
-        narrow=narrow,
-        multipliers=columns.spread(np.minimum(multipliers, ONE - 1) if narrow else multipliers, kind),
-        highest=columns.spread(highest, kind),
-        scales=torch.from_numpy(scales),
-        bias=torch.from_numpy(
-            np.ascontiguousarray(np.concatenate([a.weights.bias for a in layers], axis=-1))
-        ),
-        row_offsets=None if first.row_offsets is None else torch.from_numpy(offsets),
-        keys=keys,
-        noise=torch.from_numpy(noise_table(first.chip.conditions)) if first.noisy else None,
+        kind=kind,
+        multipliers=columns.spread(multipliers, word),
+        highest=columns.spread(highest, word),
+        scales=scales,
+        bias=torch.from_numpy(bias),
+        bias_rows=torch.from_numpy(np.pad(bias, room)),
+        row_offsets=None if first.row_offsets is None else offsets,
+        keys=_column_keys(layers, columns) if first.noisy else None,
+        noise=torch.from_numpy(first.noise) if first.noisy else None,
     )
 
 
-def pack_columns(cells: Ints, rows: int, *, fine: int) -> Columns:
-    """Lay out cells ``[slices, sides, outputs, fan-in]``, in bytes, or with fractional bits in 16."""
+def _kind(
+    cells: Ints, first: ArrayLayer, multipliers: Ints, highest: Ints
+) -> tuple[Literal["narrow", "wide", "loose"], Columns]:
+    """The fastest kernel that is right, and the columns as it reads them."""
+    tiles = -(-cells.shape[3] // first.arrays.rows)
+    codes = tiles * int(highest.max())
+    if first.fine == 0:
+        columns = pack_columns(cells, first.arrays.rows, wide=False)
+        digital = int(cells.sum(axis=3).max(initial=0)) if first.exact else codes
+        # m = 2^15 becomes 32,767, which is right for sums up to 2^14.
+        longest = ONE // 2 if (multipliers == ONE).any() else ONE - 1
+        if columns.longest <= longest and digital < ONE:
+            return "narrow", columns
+        cells = cells << FINE
+    columns = pack_columns(cells, first.arrays.rows, wide=True)
+    parts = -(-min(first.arrays.rows, cells.shape[3]) // columns.most)
+    short = columns.longest < _WIDE and parts <= _PARTS and codes < ONE
+    return "wide" if short and not (first.exact or first.noisy) else "loose", columns
+
+
+def pack_columns(cells: Ints, rows: int, *, wide: bool) -> Columns:
+    """Lay out cells ``[slices, sides, outputs, fan-in]``, in bytes or in 16 bits."""
     slices, sides, outputs, fan_in = cells.shape
     padded = -(-outputs // 4) * 4
     lanes = _HALF if sides > 1 else _GROUP
     group, lane = np.divmod(np.arange(slices)[:, None] * padded + np.arange(outputs)[None], lanes)
     place = (group * _GROUP + lane)[:, None] + _HALF * np.arange(sides)[None, :, None]
     groups = -(-slices * padded // lanes)
-    tiles = -(-fan_in // rows)
-    held = np.zeros((tiles * rows, groups * _GROUP), dtype=np.int64)
-    held[:fan_in, place] = np.moveaxis(cells, 3, 0)
-    word, full = (np.uint16, (1 << 16) - 1) if fine else (np.uint8, (1 << 8) - 1)
-    largest = max(int(held.max(initial=0)), 1)
+    word, full = (np.uint16, (1 << 16) - 1) if wide else (np.uint8, (1 << 8) - 1)
+    held = np.zeros((groups * _GROUP, fan_in), dtype=word)
+    held[place] = cells
+    # A copy by torch, whose memory begins at a cache line.
     return Columns(
-        cells=torch.from_numpy(held[:fan_in].astype(word)).view(fan_in, groups, _GROUP),
+        cells=torch.from_numpy(held.T).clone(memory_format=torch.contiguous_format).view(fan_in, groups, -1),
         place=np.asarray(place, dtype=np.int64),
-        most=max(full // largest, 1),
-        longest=int(held.reshape(tiles, rows, -1).sum(axis=1).max(initial=0)),
+        most=max(full // max(int(cells.max(initial=0)), 1), 1),
+        longest=longest_sum(cells, rows),
     )
 
 
-def _is_narrow(columns: Columns, cells: Ints, first: ArrayLayer, multipliers: Ints, highest: Ints) -> bool:
-    """Whether sums, codes and their sums fit into 16 bits; m = 2^15 becomes 32,767, right up to 2^14."""
-    whole = bool((multipliers == ONE).any())
-    tiles = -(-cells.shape[3] // first.arrays.rows)
-    digital = int(cells.sum(axis=3).max(initial=0)) if first.exact else tiles * int(highest.max())
-    return columns.longest <= (ONE // 2 if whole else ONE - 1) and digital < ONE
+def longest_sum(cells: Ints, rows: int) -> int:
+    """Largest sum of a column of a tile."""
+    return int(np.add.reduceat(cells, np.arange(0, cells.shape[3], rows), axis=3).max(initial=0))
+
+
+def _column_keys(layers: Sequence[ArrayLayer], columns: Columns) -> Tensor:
+    shapes = [layer.levels.shape for layer in layers]
+    drawn = [
+        column_keys((s[0], s[1], s[2]), layer.number, layer.chip.number)
+        for s, layer in zip(shapes, layers, strict=True)
+    ]
+    return columns.spread(np.concatenate(drawn, axis=2).view(np.int64), torch.int64)
 
 
 def _by_slice(layer: ArrayLayer, values: list[int]) -> Ints:
@@ -179,16 +200,15 @@ def _joined(parts: list[Ints]) -> Ints:
     return np.concatenate(parts, axis=2)
 
 
-def _digital_side(
-    layers: Sequence[ArrayLayer], slices: int, padded: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    scales = np.zeros((slices, padded), dtype=np.float32)
-    offsets = np.zeros((2, padded), dtype=np.float32)
+def _digital_side(layers: Sequence[ArrayLayer], slices: int, padded: int) -> tuple[Tensor, Tensor]:
+    """``[slices, padded]`` and ``[2, padded]``, with memory for 16 numbers behind the last."""
+    scales, offsets = (torch.zeros(rows * padded + _OUTPUTS) for rows in (slices, 2))
+    scales, offsets = (held[:-_OUTPUTS].view(-1, padded) for held in (scales, offsets))
     at = 0
     for layer in layers:
         part = slice(at, at + layer.layer.out_channels)
-        scales[:, part] = layer.scales if len(layer.scales) == slices else layer.scales[0]
+        scales[:, part] = torch.from_numpy(layer.scales)
         if layer.row_offsets is not None:
-            offsets[:, part] = layer.row_offsets
+            offsets[:, part] = torch.from_numpy(layer.row_offsets)
         at = part.stop
     return scales, offsets

@@ -45,7 +45,7 @@ def run_pass(
     """
     geometry = trained.geometry
     samples: Split = getattr(workload, split)
-    sets = [frozenset(plain.skip_order[:skips]) for skips in range(geometry.depth + 1)]
+    sets = plain.skip_sets
     network, modules = array_network(trained.model, layers, workload)
     feed = Feed(samples, workload, next(trained.model.parameters()).device)
     shape = (len(sets), len(feed), geometry.timesteps)
@@ -54,12 +54,12 @@ def run_pass(
     neurons = {neuron.name: place for place, neuron in enumerate(geometry.neurons)}
     for start in range(0, len(feed), _BATCH):
         part = slice(start, start + _BATCH)
-        frames = feed.frames(part)
+        frames = _frames(feed, part, layers[0])
         for module in modules:
             module.sample = start
 
-        def counter(members: tuple[int, ...], part: slice = part, steps: int = len(frames)) -> _Counter:
-            return _Counter(counts, modules, neurons, members, part, steps)
+        def counter(members: tuple[int, ...], part: slice = part, samples: int = frames.shape[1]) -> _Counter:
+            return _Counter(counts, modules, neurons, members, part, samples)
 
         for skips, said in enumerate(network.forward_sets(frames, sets, counter)):
             logits[skips, part] = said.transpose(0, 1).cpu().numpy()
@@ -84,18 +84,30 @@ def array_logits(
     workload: Workload,
     layers: Sequence[ArrayLayer],
     feed: Feed,
-    *,
-    skipped: frozenset[int] = frozenset(),
+    sets: Sequence[frozenset[int]] = (frozenset(),),
 ) -> NDArray[np.float32]:
-    """Logits ``[N, T, classes]`` of every step alone, without counts."""
+    """Logits ``[S, N, T, classes]`` of every step alone, without counts.
+
+    Args:
+        sets: blocks to skip, S times.
+    """
     network, modules = array_network(trained.model, layers, workload)
     parts = []
     for start in range(0, len(feed), _BATCH):
         for module in modules:
             module.sample = start
-        said = network(feed.frames(slice(start, start + _BATCH)), skipped=skipped)
-        parts.append(said.transpose(0, 1).cpu().numpy())
-    return np.concatenate(parts).astype(np.float32, copy=False)
+        said = network.forward_sets(_frames(feed, slice(start, start + _BATCH), layers[0]), sets)
+        parts.append(torch.stack(said).transpose(1, 2).cpu().numpy())
+    return np.concatenate(parts, axis=1).astype(np.float32, copy=False)
+
+
+def _frames(feed: Feed, part: slice, first: ArrayLayer) -> Tensor:
+    """Inputs of the network, whose first layer is ``first``.
+
+    A repeated image is one memory, which the network reads once; with read noise every step reads anew.
+    """
+    frames = feed.frames(part)
+    return frames.contiguous() if first.noisy else frames
 
 
 class _Counts:
@@ -116,10 +128,10 @@ class _Counter:
         neurons: dict[str, int],
         members: tuple[int, ...],
         samples: slice,
-        steps: int,
+        batch: int,
     ) -> None:
         self._counts, self._neurons = counts, neurons
-        self._members, self._samples, self._steps = members, samples, steps
+        self._members, self._samples, self._batch = members, samples, batch
         for module in modules:
             module.observer = self
 
@@ -132,13 +144,10 @@ class _Counter:
         pass
 
     def counts(self, layer: ArrayLayer, counts: Tensor) -> None:
-        by_step = counts.view(-1, len(counts) // self._read_steps(counts), 3)
-        seen = by_step.transpose(0, 1).cpu().numpy()
+        # A static image is read once, which stands for every step.
+        seen = counts.view(-1, self._batch, 3).transpose(0, 1).cpu().numpy()
         for member in self._members:
             self._counts.layers[member, self._samples, :, layer.number] = seen
-
-    def _read_steps(self, counts: Tensor) -> int:
-        return self._steps if len(counts) % self._steps == 0 else 1
 
     def inputs(self, layer: ArrayLayer, inputs: Sequence[Events] | Tensor) -> None:
         pass

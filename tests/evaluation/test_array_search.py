@@ -7,21 +7,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import qmc
 from trained_network import passes, subject
 
-from aster_dse.evaluation.array_classes import array_class, arrays_of, layer_arrays
-from aster_dse.evaluation.array_search import accelerators_of, evaluate_on_arrays, search_arrays
+from aster_dse.evaluation.array_classes import arrays_of, layer_arrays
+from aster_dse.evaluation.array_search import search_arrays
+from aster_dse.evaluation.class_choice import ClassChoice, ForeseenClass
 from aster_dse.evaluation.class_space import ClassSpace
-from aster_dse.evaluation.coverage import Coverage
 from aster_dse.evaluation.foreseen_loss import ForeseenLosses
 from aster_dse.evaluation.inner import InnerAnswer, useful_policies
 from aster_dse.evaluation.layer_vectors import best_vectors
+from aster_dse.evaluation.on_arrays import computing_of, evaluate_on_arrays
 from aster_dse.evaluation.pairs import PairSearch
 from aster_dse.evaluation.question import InnerQuestion
-from aster_dse.hardware import estimate, resolve
+from aster_dse.hardware import Accelerator, estimate, resolve
 from aster_dse.numerics.network_passes import NetworkPasses
-from aster_dse.space import Candidate, HardwareConfig, LayerRanges, SearchSpace, load_space
+from aster_dse.space import Candidate, HardwareConfig, LayerRanges, SearchSpace, assign, load_space
 
 NETWORK = (
     "workload.resolution=16",
@@ -62,6 +62,10 @@ def question(searched: SearchSpace, count: int, **changes: Any) -> InnerQuestion
     )
 
 
+def accelerators_of(chosen: Candidate, inner: list[dict[str, Any]]) -> list[Accelerator]:
+    return [resolve(assign(chosen, assignment).hardware) for assignment in inner]
+
+
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> NetworkPasses:
     return passes(tmp_path_factory.mktemp("network"))
@@ -69,7 +73,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> NetworkPasses:
 
 @pytest.fixture(scope="module")
 def losses(known: NetworkPasses) -> ForeseenLosses:
-    return ForeseenLosses(known.foreseen, known.plain.geometry, 0.91)
+    return ForeseenLosses(known.foreseen, known.plain.geometry, np.array([0.91]))
 
 
 def ranges_of(searched: SearchSpace) -> LayerRanges:
@@ -185,7 +189,7 @@ def test_a_class_leaves_free_what_changes_no_result() -> None:
 
     def computes(point: dict[str, Any]) -> Any:
         chip = accelerators_of(candidate(searched), [point])[0]
-        return array_class(chip, arrays_of(chip, geometry))
+        return computing_of(chip, geometry, 0)
 
     for _ in range(5):
         vector = [int(rng.integers(count)) for count in around.inside.counts]
@@ -199,10 +203,11 @@ def test_a_class_leaves_free_what_changes_no_result() -> None:
     assert list(around.designs([{**design, "hardware.layers": other}])) == []
 
 
-def test_choosing_among_hundreds_of_classes_is_fast(losses: ForeseenLosses) -> None:
+def test_choosing_among_hundreds_of_classes_is_fast(known: NetworkPasses) -> None:
     searched = space(LAYERS)
-    _, _, plain = subject()
+    plain = known.plain
     policies, batch = useful_policies(plain, candidate(searched), question(searched, 1))
+    losses = ForeseenLosses(known.foreseen, plain.geometry, batch.accuracy)
     search = PairSearch(
         plain.geometry, policies, batch, candidate(searched), question(searched, 20_000), losses
     )
@@ -212,27 +217,22 @@ def test_choosing_among_hundreds_of_classes_is_fast(losses: ForeseenLosses) -> N
         groups.setdefault(losses.known_arrays.of(chip), []).append(number)
     assert len(groups) > 200
     started = time.process_time()
-    fronts = search.scores.fronts(list(groups.values()))
-    coverage = Coverage(np.concatenate(fronts), 0)
+    pairs = search.scores.feasible(list(groups.values()))
+    place = list(searched.objectives).index("accuracy")
+    classes = [
+        ForeseenClass.of_points(arrays, *found, place)
+        for arrays, found in zip(groups, pairs, strict=True)
+        if len(found[1])
+    ]
+    choice = ClassChoice(classes, losses, 0.8, 0)
     for _ in range(6):
-        gains = [int(coverage.of(front).sum()) for front in fronts]
-    assert time.process_time() - started < 5.0
-    assert max(gains) > 0
-    for members, front in list(zip(groups.values(), fronts, strict=True))[:20]:
-        expected = np.array([pair.objectives for pair in search.scores.best(np.array(members))])
-        np.testing.assert_array_equal(np.unique(expected.reshape(-1, 4), axis=0), front)
-
-
-def test_what_points_cover() -> None:
-    rng = np.random.default_rng(3)
-    points = rng.random((60, 4))
-    coverage = Coverage(points, 5)
-    few = points[:7]
-    low, high = points.min(axis=0), points.max(axis=0)
-    spread = low + qmc.Sobol(4, scramble=True, rng=5).random(4096) * (high - low)
-    expected = (few[:, None] <= spread[None]).all(axis=2).any(axis=0)
-    np.testing.assert_array_equal(coverage.of(few), expected)
-    assert not coverage.of(points[:0]).any()
+        _, promise = choice.best(classes)
+    assert time.process_time() - started < 8.0
+    assert promise > 0.0
+    assert sum(len(points) for _, points in pairs) <= search.scored
+    everything = np.concatenate([points for _, points in pairs])
+    for pair in search.scores.best():
+        assert (everything == pair.objectives).all(axis=1).any()
 
 
 def test_layers_see_their_own_arrays(losses: ForeseenLosses) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +23,8 @@ from aster_dse.hardware.baselines.operations import (
     synaptic_operations,
 )
 from aster_dse.hardware.baselines.spikesim import SpikeSimLayer, spikesim
+from aster_dse.hardware.baselines.stored_layers import stored_layers
+from aster_dse.hardware.layer_validation import NotComputed, layer_outputs_here, layer_validation
 from aster_dse.hardware.validation import Agreement, validation
 from aster_dse.network.geometry import NetworkGeometry
 from aster_dse.space import HardwareConfig
@@ -30,6 +34,27 @@ from aster_dse.space import HardwareConfig
 def test_a_published_figure_is_reached(row: Agreement) -> None:
     assert row.source
     assert row.agrees, f"{row.ours} {row.unit}, published {row.theirs}: {row.difference:+.2%}"
+
+
+@pytest.mark.parametrize("row", layer_validation(), ids=lambda row: f"{row.what} {row.source[:8]}")
+def test_a_layer_is_that_of_other_simulators(row: Agreement | NotComputed) -> None:
+    if isinstance(row, NotComputed):
+        pytest.skip(row.reason)
+    assert row.agrees, f"{row.ours:g} of {row.theirs:g} outputs are equal"
+
+
+def test_other_simulators_are_set_up_so_that_ranges_matter() -> None:
+    """An exact read-out of the same layers gives other outputs, and codes are clipped."""
+    for layer in stored_layers():
+        fine = replace(layer, multipliers=(1 << 15,) * len(layer.multipliers), levels=1 << 14)
+        changed = np.abs(layer_outputs_here(fine) - layer.outputs) > 1e-4
+        assert changed.mean() > 0.3, layer.name
+
+
+def test_a_tool_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aster_dse.hardware.layer_validation.analog_linear_version", lambda: None)
+    (missing,) = [row for row in layer_validation() if isinstance(row, NotComputed)]
+    assert "pip install" in missing.reason
 
 
 def test_an_agreement_is_relative_to_the_published_figure() -> None:

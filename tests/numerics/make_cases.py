@@ -69,7 +69,7 @@ def cells() -> Cases:
         ),
         "cells-8-bits": (CONV, {"cell_bits": 8, "levels": 32, "range": "p99"}),
         "weights-2-bits": (CONV, {"weight_bits": 2, "levels": 4, "range": "max"}),
-        "weights-6-bits": (VECTOR, {"weight_bits": 6, "cell_bits": 4, "rows": 24}),
+        "weights-6-bits": (VECTOR, {"weight_bits": 6, "cell_bits": 4, "rows": 32}),
         "weights-24-bits-exact": (CONV, {"weight_bits": 24, "cell_bits": 4, "range": "exact", "levels": 0}),
         "weights-ties": (Layer(norm=False, conv_bias=True, changes=(drawn.half_steps,)), {"range": "max"}),
         "offset-mse": (CONV, {"offset_column": True}),
@@ -118,7 +118,7 @@ def weights() -> Cases:
         ),
         "planes-offset": (
             replace(IMAGES, steps=2, samples=1, conv_bias=True),
-            {"input_bits": 8, "image_scale": 1 / 255, "rows": 27, "offset_column": True},
+            {"input_bits": 8, "image_scale": 1 / 255, "rows": 32, "offset_column": True},
         ),
         "planes-offset-off-current": (
             IMAGES,

@@ -14,7 +14,18 @@ __all__ = ["ARRAYS", "ArrayKernels", "array_kernels"]
 ARRAYS = Build(
     "arrays",
     Path(__file__).parent,
-    ("arrays.c", "window.inc", "narrow.inc", "wide.inc"),
+    (
+        "arrays.c",
+        "vectors.inc",
+        "window.inc",
+        "pattern.inc",
+        "digital.inc",
+        "narrow.inc",
+        "wide.inc",
+        "loose.inc",
+        "chunk.inc",
+        "histogram.inc",
+    ),
     ("-ffp-contract=off", "-Wno-psabi"),
 )
 
@@ -28,12 +39,12 @@ _OUTPUTS = (
 """scale, slices, outputs, padded, bias, bias_step, offset, y, y_step, planes, plane"""
 _CELLS = (_POINTER, _INTEGER, _INTEGER)
 """cells, groups, most"""
+_LAYER = (*_EVENTS, *_CELLS, _POINTER, _POINTER, _INTEGER, *_OUTPUTS, _POINTER)
+"""multiplier, highest and pair between cells and outputs; last what is seen"""
 _SIGNATURES = {
-    "arrays_narrow": (*_EVENTS, *_CELLS, _POINTER, _POINTER, _INTEGER, *_OUTPUTS, _POINTER),
-    "arrays_wide": (
-        *_EVENTS, *_CELLS, _POINTER, _POINTER, _INTEGER, _INTEGER, *_OUTPUTS,
-        _POINTER, _POINTER, _INTEGER, _INTEGER, _INTEGER, _POINTER,
-    ),
+    "arrays_narrow": _LAYER,
+    "arrays_wide": _LAYER,
+    "arrays_loose": (*_LAYER, _INTEGER, _POINTER, _POINTER, _INTEGER, _INTEGER, _INTEGER),
     "arrays_histogram": (*_EVENTS, *_CELLS, _POINTER, _INTEGER, _INTEGER, _POINTER),
     "arrays_histogram_wide": (*_EVENTS, *_CELLS, _POINTER, _INTEGER, _POINTER),
 }  # fmt: skip
