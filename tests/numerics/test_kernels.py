@@ -121,6 +121,9 @@ class Seen:
     def counts(self, layer: ArrayLayer, counts: Tensor) -> None:  # noqa: ARG002
         self.seen.append(counts)
 
+    def inputs(self, layer: ArrayLayer, inputs: object) -> None:
+        pass
+
     def histogram(self, layer: ArrayLayer, histogram: Tensor) -> None:  # noqa: ARG002
         self.histograms.append(histogram)
 
