@@ -229,7 +229,9 @@ class _Search:
         else:
             layers = [layer.name for layer in self._geometry.synaptic]
             space = ClassSpace.around(question.parameters, designs[0], layers)
-            count = max(question.count // question.passes, 1)
+            # Half of it where the vectors of layers that were explored are known already.
+            share = question.passes * (1 if space.inside is None else 2)
+            count = max(question.count // share, 1)
             free = replace(question, parameters=space.parameters, count=count)
             candidate = assign(self._candidate, dict(space.fixed))
 

@@ -137,7 +137,7 @@ class TestNorms:
         first = one.traces(arrays, [0])[0]
         plain = passes(tmp_path, "variation=0.1 on_off=20 drift=0.9")
         plain.traces(arrays, [0])
-        assert one.log.files[0] != plain.log.files[0]
+        assert set(one.log.files).isdisjoint(name for name in plain.log.files if name.startswith("pass"))
         monkeypatch.setenv("ASTER_DSE_KERNELS", "portable")
         again = passes(tmp_path / "portable", text).traces(arrays, [0])[0]
         np.testing.assert_array_equal(first.logits, again.logits)
