@@ -156,7 +156,6 @@ class TestSearch:
         searched = space(LAYERS)
         found = accelerators_of(candidate(searched), [e.assignment for e in answer.evaluations])
         stem = [[own.adc_levels for own in arrays_of(chip, geometry).layers[:5]] for chip in found]
-        print(sorted(set(map(tuple, stem))), answer.classes)
         assert max(map(max, stem)) >= 32
 
     def test_neighbours_of_a_class_come_from_its_pass(
