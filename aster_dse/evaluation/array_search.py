@@ -13,7 +13,7 @@ measured on another set and other chips.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,30 +22,23 @@ from numpy.typing import NDArray
 
 from aster_dse.activity import ActivityTrace
 from aster_dse.errors import PassError
-from aster_dse.evaluation.array_classes import NUMERICS_KNOBS, arrays_of
+from aster_dse.evaluation.array_classes import NUMERICS_KNOBS
 from aster_dse.evaluation.class_choice import ClassChoice, ForeseenClass
-from aster_dse.evaluation.evaluate import evaluate
 from aster_dse.evaluation.foreseen_loss import ForeseenLosses
 from aster_dse.evaluation.inner import InnerAnswer, useful_policies
+from aster_dse.evaluation.on_arrays import SELECTION, VERIFICATION, Computes, evaluate_on_arrays
 from aster_dse.evaluation.pairs import PairSearch
 from aster_dse.evaluation.probe import Probe
 from aster_dse.evaluation.question import InnerQuestion
-from aster_dse.evaluation.result import Evaluation
-from aster_dse.hardware import Accelerator, resolve
-from aster_dse.network.geometry import NetworkGeometry
-from aster_dse.numerics.arrays import NetworkArrays
 from aster_dse.numerics.network_passes import NetworkPasses
 from aster_dse.pareto import non_dominated_mask
 from aster_dse.policy import apply_on_chips
 from aster_dse.space import METRICS, Candidate, LayerRanges, PolicyConfig, assign, parse_constraint
-from aster_dse.space.cell_conditions import CellConditions
 
 __all__ = ["evaluate_on_arrays", "search_arrays"]
 
 Array = NDArray[np.float64]
 
-SELECTION, VERIFICATION = 0, 1
-"""Calibration sets."""
 _NEGLIGIBLE = 0.001
 """Share of the covered space that a class has to promise."""
 _PROBES = 12
@@ -53,36 +46,11 @@ _NEAREST = 8
 """Configurations kept where none is feasible."""
 
 
-@dataclass(frozen=True)
-class _Computes:
-    """All of an accelerator that changes what it computes."""
-
-    arrays: NetworkArrays
-    conditions: CellConditions
-    chips: int
-    event_gating: bool
-    """True where it makes no difference."""
-
-    def traces(self, passes: NetworkPasses, first_chip: int) -> list[ActivityTrace]:
-        numbers = range(first_chip, first_chip + self.chips)
-        found = passes.under(self.conditions)
-        return found.traces(self.arrays, numbers, event_gating=self.event_gating)
-
-
-def _computes(accelerator: Accelerator, geometry: NetworkGeometry, calibration_set: int) -> _Computes:
-    return _Computes(
-        arrays_of(accelerator, geometry, calibration_set),
-        accelerator.conditions,
-        accelerator.chips,
-        accelerator.event_gating or not accelerator.conditions.read_noise,
-    )
-
-
 @dataclass(eq=False)
 class _ArrayClass:
     """Accelerators that compute alike."""
 
-    computes: _Computes
+    computes: Computes
     designs: list[int]
     foreseen: ForeseenClass
 
@@ -97,7 +65,12 @@ class _Found:
 
 
 def search_arrays(
-    passes: NetworkPasses, candidate: Candidate, question: InnerQuestion, *, verify: bool = True
+    passes: NetworkPasses,
+    candidate: Candidate,
+    question: InnerQuestion,
+    *,
+    verify: bool = True,
+    every_class: bool = False,
 ) -> InnerAnswer:
     """Find the inner front of a network on real arrays.
 
@@ -105,12 +78,14 @@ def search_arrays(
         passes: of the network; they are made where they are not found.
         candidate: the network; its own policy and accelerator give what is not searched.
         verify: measure the front anew, on another calibration set and other chips.
+        every_class: run all classes of the accelerators met, however many and whatever they promise: what
+            the choice among them is measured against.
 
     Raises:
         InputError: no accelerator of the space can exist.
         PassError: no pass could be made.
     """
-    search = _Search(passes, candidate, question)
+    search = _Search(passes, candidate, question, every_class=every_class)
     found = search.run()
     best = _front_of(found.objectives, found.violation)
     chosen = [found.assignments[index] for index in best]
@@ -128,45 +103,16 @@ def search_arrays(
     )
 
 
-def evaluate_on_arrays(
-    passes: NetworkPasses,
-    candidate: Candidate,
-    inner: Sequence[Mapping[str, Any]],
-    constraints: Sequence[str],
-    *,
-    calibration_set: int = VERIFICATION,
-    first_chip: int | None = None,
-) -> tuple[Evaluation, ...]:
-    """Evaluate ``candidate`` with each of the ``inner`` assignments laid over it, on its arrays, in their
-    order.
-
-    Args:
-        first_chip: number of the first chip; None for those that the calibration set goes with: 0 for
-            selection,
-            and for others those that follow the chips of the sets before.
-    """
-    geometry = passes.plain.geometry
-    bounds = [parse_constraint(text) for text in constraints]
-    groups: dict[_Computes, list[int]] = {}
-    for index, assignment in enumerate(inner):
-        accelerator = resolve(assign(candidate, dict(assignment)).hardware)
-        groups.setdefault(_computes(accelerator, geometry, calibration_set), []).append(index)
-    found: dict[int, Evaluation] = {}
-    for alike, members in groups.items():
-        start = calibration_set * alike.chips if first_chip is None else first_chip
-        traces = alike.traces(passes, start)
-        scored = evaluate(passes.plain, candidate, [inner[index] for index in members], bounds, chips=traces)
-        found |= dict(zip(members, scored, strict=True))
-    return tuple(found[index] for index in range(len(inner)))
-
-
 class _Search:
-    def __init__(self, passes: NetworkPasses, candidate: Candidate, question: InnerQuestion) -> None:
+    def __init__(
+        self, passes: NetworkPasses, candidate: Candidate, question: InnerQuestion, *, every_class: bool
+    ) -> None:
         self.scored = 0
         self.classes_run = 0
         self.failures: list[str] = []
         self.exhaustive = True
         self._passes, self._candidate, self._question = passes, candidate, question
+        self._every_class = every_class
         self._geometry = passes.plain.geometry
         self._names = list(question.objectives)
         if "accuracy" not in self._names:
@@ -174,37 +120,23 @@ class _Search:
         self._place = self._names.index("accuracy")
 
     def run(self) -> _Found:
-        """Run the classes that promise most; all configurations that are best in one of them."""
+        """All configurations that are best in one of the classes that are run."""
         policies, batch = useful_policies(self._passes.plain, self._candidate, self._question)
-        losses = ForeseenLosses(self._passes.foreseen, self._geometry, batch.accuracy)
-        explored = PairSearch(
-            self._geometry, policies, batch, self._candidate, self._foreseen_question(), losses.of_designs
-        )
+        losses = None
+        if not self._every_class:
+            losses = ForeseenLosses(self._passes.foreseen, self._geometry, batch.accuracy)
+        question = self._foreseen_question()
+        foreseen = None if losses is None else losses.of_designs
+        explored = PairSearch(self._geometry, policies, batch, self._candidate, question, foreseen)
         explored.run()
         self.scored += explored.scored
         self.exhaustive = explored.exhaustive
-        classes = self._classes(explored, losses)
-        chosen = [assign(self._candidate, policy).policy for policy in policies]
-        self._probe(classes, losses, chosen)
-        choice = self._choice(classes, losses)
-        found: list[_Found] = []
-        while classes and self.classes_run < self._question.passes:
-            best, promise = choice.best([one.foreseen for one in classes])
-            if found and promise <= _NEGLIGIBLE:
-                break
-            one = classes.pop(best)
-            try:
-                traces = one.computes.traces(self._passes, 0)
-                result = self._run(one, explored, traces)
-            except PassError as error:
-                self.failures.append(str(error))
-                continue
-            self.classes_run += 1
-            on_chips = apply_on_chips(self._passes.plain, traces, chosen)
-            losses.observe(one.computes.arrays, on_chips.accuracy)
-            found.append(result)
-            feasible = result.objectives[result.violation <= 0.0]
-            choice.ran(one.foreseen, -feasible[:, self._place], np.delete(feasible, self._place, axis=1))
+        if losses is None:
+            attempts = (self._attempt(*one, explored) for one in self._alike(explored).items())
+            found = [attempt[0] for attempt in attempts if attempt is not None]
+        else:
+            chosen = [assign(self._candidate, policy).policy for policy in policies]
+            found = self._run_most_promising(explored, losses, chosen)
         if not found:
             raise PassError("", "", self.failures[-1] if self.failures else "no class of arrays to run")
         return _Found(
@@ -212,6 +144,29 @@ class _Search:
             np.concatenate([one.objectives for one in found]),
             np.concatenate([one.violation for one in found]),
         )
+
+    def _run_most_promising(
+        self, explored: PairSearch, losses: ForeseenLosses, policies: Sequence[PolicyConfig]
+    ) -> list[_Found]:
+        classes = self._classes(explored, losses)
+        self._probe(classes, losses, policies)
+        choice = self._choice(classes, losses)
+        found: list[_Found] = []
+        while classes and self.classes_run < self._question.passes:
+            best, promise = choice.best([one.foreseen for one in classes])
+            if found and promise <= _NEGLIGIBLE:
+                break
+            one = classes.pop(best)
+            attempt = self._attempt(one.computes, one.designs, explored)
+            if attempt is None:
+                continue
+            result, traces = attempt
+            on_chips = apply_on_chips(self._passes.plain, traces, policies)
+            losses.observe(one.computes.arrays, on_chips.accuracy)
+            found.append(result)
+            feasible = result.objectives[result.violation <= 0.0]
+            choice.ran(one.foreseen, -feasible[:, self._place], np.delete(feasible, self._place, axis=1))
+        return found
 
     # --- what is foreseen
 
@@ -225,12 +180,16 @@ class _Search:
         objectives = {name: METRICS[name].direction for name in self._names} | dict(self._question.objectives)
         return replace(self._question, objectives=objectives, constraints=lasting)
 
-    def _classes(self, explored: PairSearch, losses: ForeseenLosses) -> list[_ArrayClass]:
-        by_arrays: dict[_Computes, list[int]] = {}
+    def _alike(self, explored: PairSearch) -> dict[Computes, list[int]]:
+        """Numbers of the designs that compute alike."""
+        by_arrays: dict[Computes, list[int]] = {}
         for number, accelerator in enumerate(explored.accelerators):
-            by_arrays.setdefault(_computes(accelerator, self._geometry, SELECTION), []).append(number)
+            by_arrays.setdefault(Computes.of(accelerator, self._geometry, SELECTION), []).append(number)
+        return by_arrays
+
+    def _classes(self, explored: PairSearch, losses: ForeseenLosses) -> list[_ArrayClass]:
         kept = []
-        for computes, designs in by_arrays.items():
+        for computes, designs in self._alike(explored).items():
             policies, points = explored.scores.feasible(np.array(designs))
             if len(points):
                 points[:, self._place] -= losses.of_designs([explored.accelerators[designs[0]]])
@@ -265,17 +224,30 @@ class _Search:
 
     # --- what is run
 
-    def _run(self, one: _ArrayClass, explored: PairSearch, traces: Sequence[ActivityTrace]) -> _Found:
+    def _attempt(
+        self, computes: Computes, designs: Sequence[int], explored: PairSearch
+    ) -> tuple[_Found, list[ActivityTrace]] | None:
+        """Run a class of arrays; None, and why, where a pass fails."""
+        try:
+            traces = computes.traces(self._passes, 0)
+            found = self._run(designs, explored, traces)
+        except PassError as error:
+            self.failures.append(str(error))
+            return None
+        self.classes_run += 1
+        return found, traces
+
+    def _run(self, designs: Sequence[int], explored: PairSearch, traces: Sequence[ActivityTrace]) -> _Found:
         """Score a class from its passes."""
         policies, chips = useful_policies(self._passes.plain, self._candidate, self._question, chips=traces)
         question = self._question_with_accuracy()
         fixed: dict[str, Any] = {}
         if explored.exhaustive or self._searches_arrays_of_layers():
             search = PairSearch(self._geometry, policies, chips, self._candidate, question)
-            search.score_designs([dict(explored.designs[number]) for number in one.designs])
+            search.score_designs([dict(explored.designs[number]) for number in designs])
         else:
             fixed = {
-                p.path: explored.designs[one.designs[0]][p.path]
+                p.path: explored.designs[designs[0]][p.path]
                 for p in question.parameters
                 if p.group == "hardware" and p.name in NUMERICS_KNOBS
             }
@@ -313,8 +285,3 @@ def _front_of(objectives: Array, violation: Array) -> list[int]:
     _, first = np.unique(objectives[feasible], axis=0, return_index=True)
     rows = feasible[np.sort(first)]
     return [int(index) for index in rows[non_dominated_mask(objectives[rows])]]
-
-
-def accelerators_of(candidate: Candidate, inner: Sequence[Mapping[str, Any]]) -> list[Accelerator]:
-    """The accelerator of each assignment."""
-    return [resolve(assign(candidate, dict(assignment)).hardware) for assignment in inner]
