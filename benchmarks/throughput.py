@@ -98,7 +98,7 @@ def aster_loop(folder: Path, trials: int, sampler: str) -> None:
     """A search whose evaluations cost nothing, on its SQLite store."""
     from aster_dse.evaluation import METRICS, Evaluation
     from aster_dse.search.driver import run_search
-    from aster_dse.search.protocol import EpochReport, NetworkJob, NetworkResult
+    from aster_dse.search.protocol import NetworkJob, NetworkResult, Report
     from aster_dse.search.serial import SerialExecutor
     from aster_dse.search.study import open_study
     from aster_dse.space import SearchSpace
@@ -108,9 +108,9 @@ def aster_loop(folder: Path, trials: int, sampler: str) -> None:
     space = SearchSpace.from_mapping(SPACE).override(f"search.sampler={sampler}")
 
     def evaluate(
-        job: NetworkJob, *, workload: Workload | None, on_epoch: Callable[[EpochReport], None] | None
+        job: NetworkJob, *, workload: Workload | None, on_report: Callable[[Report], None] | None
     ) -> NetworkResult:
-        del workload, on_epoch
+        del workload, on_report
         assignment = space.assignment(job.candidate)
         values = assignment.values()
         floats = [value for value in values if isinstance(value, float)]

@@ -14,7 +14,7 @@ from typing import Any
 import ray
 from ray import exceptions
 
-from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, Outcome
+from aster_dse.search.protocol import NetworkFailure, NetworkJob, Outcome, Report
 from aster_dse.search.serial import LoadWorkload, RunJob, failure
 from aster_dse.space import TrainingResources, WorkloadConfig
 from workers.parallel import ParallelJob
@@ -109,13 +109,13 @@ class RayExecutor:
         """Hand a job to the cluster; Ray queues what has no free slot."""
         self._submit(replace(job, artifacts=os.path.abspath(job.artifacts)), 1)
 
-    def wait(self, on_epoch: Callable[[EpochReport], None] | None = None) -> Outcome:
+    def wait(self, on_report: Callable[[Report], None] | None = None) -> Outcome:
         """Return the next outcome; an interrupt loses nothing, and waiting may go on."""
         while not self._finished:
             if not self._running:
                 raise RuntimeError("no job was submitted")
             ready, _ = ray.wait(list(self._running), num_returns=1)
-            self._advance(ready[0], on_epoch)
+            self._advance(ready[0], on_report)
         return self._finished.popleft()
 
     def cancel(self) -> None:
@@ -154,7 +154,7 @@ class RayExecutor:
         self._workloads.move_to_end(config)
         return self._workloads[config]
 
-    def _advance(self, stream: Any, on_epoch: Callable[[EpochReport], None] | None) -> None:
+    def _advance(self, stream: Any, on_report: Callable[[Report], None] | None) -> None:
         """Take one item from a stream that has one."""
         attempt = self._running[stream]
         try:
@@ -175,8 +175,8 @@ class RayExecutor:
                 attempt.worker = item
             elif isinstance(item, Placed):
                 attempt.placed = item.group
-            elif on_epoch is not None:
-                on_epoch(item)
+            elif on_report is not None:
+                on_report(item)
 
     def _end(self, stream: Any, outcome: Outcome) -> None:
         self._finished.append(outcome)

@@ -17,7 +17,7 @@ from typing import Any
 from filelock import FileLock
 
 from aster_dse.network.memory import keep_freed_memory
-from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, Outcome
+from aster_dse.search.protocol import NetworkFailure, NetworkJob, Outcome, Report
 from aster_dse.search.serial import failure, measured
 from aster_dse.space import TrainingResources
 from aster_dse.workload import Workload
@@ -39,7 +39,7 @@ class ParallelJob:
     resources: TrainingResources
 
     def __call__(
-        self, job: NetworkJob, *, workload: Workload | None, on_epoch: Callable[[EpochReport], None] | None
+        self, job: NetworkJob, *, workload: Workload | None, on_report: Callable[[Report], None] | None
     ) -> Outcome:
         """Train, trace and score; an outcome of the training, or a failure of kind ``worker``."""
         folder = Path(job.artifacts) / job.candidate.training_key()
@@ -47,10 +47,10 @@ class ParallelJob:
         # Of two trials that want one network, the second waits here: of its workers, those that wait for a
         # first one which waits for a lock would give up after torch's half hour.
         with FileLock(folder / "group.lock"):
-            return self._together(job, workload, on_epoch)
+            return self._together(job, workload, on_report)
 
     def _together(
-        self, job: NetworkJob, workload: Workload | None, on_epoch: Callable[[EpochReport], None] | None
+        self, job: NetworkJob, workload: Workload | None, on_report: Callable[[Report], None] | None
     ) -> Outcome:
         import ray
         from ray.train import FailureConfig, RunConfig, ScalingConfig
@@ -60,7 +60,7 @@ class ParallelJob:
 
         needs, gpus = self.resources, self.resources.gpus or 0.0
         reports: Any = Queue(actor_options={"num_cpus": 0})
-        listener = threading.Thread(target=_forward, args=(reports, on_epoch), daemon=True)
+        listener = threading.Thread(target=_forward, args=(reports, on_report), daemon=True)
         listener.start()
         # Where Ray Train keeps its own notes; the checkpoints are the training's.
         with tempfile.TemporaryDirectory(prefix="aster-train-") as notes:
@@ -116,13 +116,13 @@ def _work(config: Mapping[str, Any]) -> Outcome | None:
         return None
     config["reports"].put(Placed(ray.util.get_current_placement_group()))
     # An error that only this worker had is raised: so Ray ends the others, who would wait for it in vain.
-    return measured(run_job(job, workload=workload, on_epoch=config["reports"].put, **part))
+    return measured(run_job(job, workload=workload, on_report=config["reports"].put, **part))
 
 
-def _forward(reports: Any, on_epoch: Callable[[EpochReport], None] | None) -> None:
+def _forward(reports: Any, on_report: Callable[[Report], None] | None) -> None:
     while (report := reports.get()) is not None:
-        if on_epoch is not None:
-            on_epoch(report)
+        if on_report is not None:
+            on_report(report)
 
 
 def _failure(job: NetworkJob, failures: Mapping[int, Exception]) -> NetworkFailure:

@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from aster_dse.network.memory import keep_freed_memory
-from aster_dse.search.protocol import EpochReport, NetworkJob, Outcome
+from aster_dse.search.protocol import NetworkJob, Outcome, Report
 from aster_dse.search.serial import RunJob, execute, failure
 from aster_dse.workload import Workload
 
@@ -42,7 +42,7 @@ class Placed:
 
 def stream_job(
     run: RunJob, job: NetworkJob, workload: Workload | None, attempt: int
-) -> Iterator[Started | Placed | EpochReport | Outcome]:
+) -> Iterator[Started | Placed | Report | Outcome]:
     """Run a job and yield its reports as they come, then its outcome.
 
     The job has a thread of its own because a Ray stream is a generator, and a training reports by calling.
@@ -50,7 +50,7 @@ def stream_job(
     die_with_node()
     keep_freed_memory()  # before the thread begins, which else gets an arena of its own
     yield Started(platform.node(), os.getpid())
-    items: SimpleQueue[EpochReport | Outcome] = SimpleQueue()
+    items: SimpleQueue[Report | Outcome] = SimpleQueue()
 
     def work() -> None:
         try:

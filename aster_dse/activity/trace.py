@@ -6,7 +6,7 @@ sets exist, and set ``k`` skips the ``k`` least active blocks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,12 @@ class ActivityTrace:
     active_accesses: NDArray[np.int32]
     """``[S, N, T, synaptic, len(ROW_SIZES)]``, or ``[S, N, T, synaptic, 1]`` where the network ran on arrays:
     for their own rows alone."""
+
+    def of_samples(self, index: NDArray[np.int64]) -> ActivityTrace:
+        """The trace of some of its samples."""
+        counts = ("logits", "spikes", "driven_rows", "active_windows", "active_accesses")
+        parts = {name: getattr(self, name)[:, index] for name in counts}
+        return replace(self, labels=self.labels[index], **parts)
 
     @property
     def skip_order(self) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from aster_dse.cli.networks import Data
 from aster_dse.cli.options import DEFAULT_STORAGE, Artifacts, Json, Storage, artifacts_folder
-from aster_dse.cli.output import print_json, print_table, table
+from aster_dse.cli.output import files_in_words, print_json, print_table, table
 from aster_dse.errors import AsterError, NotFoundError
 
 __all__ = ["doctor"]
@@ -65,6 +65,7 @@ def _checks(storage: str, artifacts: Path | None, data: Path | None) -> Iterator
     except ValueError:  # the text is no URL, which the check above has said
         folder = artifacts_folder(DEFAULT_STORAGE, artifacts)
     yield _writable("artifacts folder", folder, "--artifacts or ASTER_DSE_ARTIFACTS names another one")
+    yield _networks(storage, folder)
     yield _data_sets(data)
     yield _attempt("data cache", _cache, "set ASTER_DSE_CACHE to a folder that can be written")
     yield _disk(folder)
@@ -162,6 +163,29 @@ def _writable(check: str, folder: Path, hint: str) -> _Check:
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         return _Check(check, False, f"{existing} cannot be written", hint)
     return _Check(check, True, str(folder) + ("" if folder.is_dir() else " (a search makes it)"))
+
+
+def _networks(storage: str, folder: Path) -> _Check:
+    """What lies in the artifacts folder, and of which networks the database knows nothing."""
+    from aster_dse.store import StudyReader
+    from aster_dse.store.network_files import files_of_networks, networks_in
+
+    there = networks_in(folder)
+    words = f"{len(there)} in the artifacts folder"
+    if not there:
+        return _Check("trained networks", True, words)
+    detail = f"{words}: {files_in_words(files_of_networks(folder, there))}"
+    try:
+        with StudyReader(storage) as reader:
+            known = reader.network_keys()
+    except (AsterError, ValueError):  # of which the check of the storage says more
+        return _Check("trained networks", True, detail)
+    unused = [key for key in there if key not in known]
+    if not unused:
+        return _Check("trained networks", True, detail)
+    detail += f"; no study uses {len(unused)} of them: {files_in_words(files_of_networks(folder, unused))}"
+    hint = "delete their folders, unless another database's studies use them"
+    return _Check("trained networks", True, detail, hint)
 
 
 def _existing(folder: Path) -> Path:

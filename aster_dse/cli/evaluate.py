@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aster_dse.cli.accelerator import (
+    Arrays,
+    activity_of,
+    array_document,
+    cost_document,
+    hardware_of,
+    measured_on_arrays,
+    without_hardware,
+)
 from aster_dse.cli.network_progress import samples_progress
 from aster_dse.cli.networks import (
     CheckpointPath,
@@ -32,7 +42,6 @@ from aster_dse.cli.networks import (
 )
 from aster_dse.cli.options import Json
 from aster_dse.cli.output import number, print_json, print_table, say, stdout_kept_clean, table
-from aster_dse.cli.settings import group, hardware_file
 from aster_dse.errors import AsterError
 
 if TYPE_CHECKING:
@@ -41,9 +50,9 @@ if TYPE_CHECKING:
 
     from aster_dse.evaluation.recorded import Agreement
     from aster_dse.evaluation.verdict import Verdict
-    from aster_dse.hardware import Accelerator, HardwareCost
+    from aster_dse.space import HardwareConfig, PolicyConfig
 
-__all__ = ["accelerator_of", "activity_of", "cost_document", "evaluate"]
+__all__ = ["evaluate"]
 
 MOST_CLASSES = 30
 """Rows of the table of classes; ``--json`` has all."""
@@ -71,6 +80,7 @@ def evaluate(
     ] = None,
     hardware: HardwareFile = None,
     library: Library = None,
+    arrays: Arrays = None,
     firing_log: LogFile = None,
     logits: Annotated[
         Path | None, typer.Option(metavar="OUT.npz", help="Keep the logits of every step and sample.")
@@ -88,108 +98,101 @@ def evaluate(
         exit_metric=exit_metric.value,
         timesteps=timesteps,
     )
-    wanted = wishes(workload, preset, set_, weights)
-    accelerator = accelerator_of(hardware, library)
+    wanted = wishes(workload, preset, without_hardware(set_), weights)
+    design = hardware_of(hardware, library, set_, arrays)
     with stdout_kept_clean():
-        from aster_dse.evaluation.verdict import exits_at, verdict
-        from aster_dse.policy import skipped_blocks
-
         found = opened(
-            checkpoint,
-            wanted,
-            data=data,
-            inputs=inputs,
-            split=split,
-            device=device,
-            threads=threads,
+            checkpoint, wanted, data=data, inputs=inputs, split=split, device=device, threads=threads
         )
-        subject = found.subject
-        activity = None
-        if skip_threshold is not None or accelerator is not None:
-            activity = activity_of(found, firing_log)
-        skipped = () if activity is None else skipped_blocks(activity, skip_threshold)
-        cost = None
-        if accelerator is not None and activity is not None:
-            say("counting the events of every skip set ...")
-            cost = subject.costs(activity, accelerator).of(policy)
-        with samples_progress("evaluating", len(subject.feed)) as subject.on_samples:
-            answers = subject.logits(frozenset(skipped))
-        subject.on_samples = None
-        (left,) = exits_at(answers, [exit_threshold], metric=policy.exit_metric, timesteps=policy.timesteps)
-        judged = verdict(
-            left,
-            subject.labels,
-            timesteps=subject.trained.geometry.timesteps,
-            class_names=subject.class_names,
-        )
+        if design is not None and design.arrays == "real":
+            measured = _on_arrays(found, policy, design, firing_log)
+        else:
+            measured = _plain(found, policy, design, firing_log)
         held = _agreement(found)
     if logits is not None:
-        _keep(logits, answers, skipped, subject.labels)
+        _keep(logits, measured.answers, measured.skipped, measured.labels)
+    judged = measured.judged
     document = {
         **found.about,
+        "samples": judged.samples,
         "accuracy": judged.accuracy,
         "interval": None if judged.interval is None else list(judged.interval),
         "policy": policy.model_dump(mode="json"),
-        "skipped_blocks": sorted(skipped),
-        "block_activity": None if activity is None else activity.tolist(),
+        "skipped_blocks": sorted(measured.skipped),
+        "block_activity": measured.block_activity,
         "mean_timesteps": judged.mean_timesteps,
         "exit_histogram": list(judged.exit_histogram),
         "per_class": [entry.as_dict() for entry in judged.per_class],
-        **({} if cost is None else cost_document(cost)),
+        **measured.cost,
         **({} if held is None else {"agreement": held.as_dict()}),
     }
     if json:
         print_json(document)
     else:
-        _print(found, judged, tuple(sorted(skipped)), cost, held)
+        _print(found, measured, held)
     if held is not None and not held.agrees:
         raise AsterError(f"{checkpoint}: the answers differ from those recorded in {document['inputs']}")
 
 
-def accelerator_of(hardware: Path | None, library: str | None) -> Accelerator | None:
-    """The accelerator that ``--hardware`` and ``--library`` name; None where neither is given.
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """A network under a policy."""
 
-    Raises:
-        NotFoundError: there is no such file.
-        InputError: an accelerator that cannot exist.
-    """
-    if hardware is None and library is None:
-        return None
+    judged: Verdict
+    answers: NDArray[np.float32]
+    """``[N, T, classes]``; of the first chip, where the arrays are real."""
+    labels: NDArray[np.int64] | None
+    skipped: tuple[int, ...]
+    block_activity: list[float] | None
+    cost: dict[str, Any]
+    """For JSON; empty without an accelerator."""
+
+
+def _plain(
+    found: Opened, policy: PolicyConfig, design: HardwareConfig | None, firing_log: Path | None
+) -> _Measured:
+    from aster_dse.evaluation.verdict import exits_at, verdict
     from aster_dse.hardware import resolve
-    from aster_dse.space import HardwareConfig
+    from aster_dse.policy import skipped_blocks
 
-    knobs = hardware_file(hardware) if hardware is not None else {}
-    if library is not None:
-        knobs["hardware.library"] = library
-    return resolve(HardwareConfig(**group(knobs, "hardware")))
+    subject, activity, cost = found.subject, None, {}
+    if policy.skip_threshold is not None or design is not None:
+        activity = activity_of(found, firing_log)
+    skipped = () if activity is None else skipped_blocks(activity, policy.skip_threshold)
+    if design is not None and activity is not None:
+        say("counting the events of every skip set ...")
+        cost = cost_document(subject.costs(activity, resolve(design)).of(policy))
+    with samples_progress("evaluating", len(subject.feed)) as subject.on_samples:
+        answers = subject.logits(frozenset(skipped))
+    subject.on_samples = None
+    (left,) = exits_at(
+        answers, [policy.exit_threshold], metric=policy.exit_metric, timesteps=policy.timesteps
+    )
+    judged = verdict(
+        left,
+        subject.labels,
+        timesteps=subject.trained.geometry.timesteps,
+        class_names=subject.class_names,
+    )
+    return _Measured(
+        judged, answers, subject.labels, skipped, None if activity is None else activity.tolist(), cost
+    )
 
 
-def activity_of(found: Opened, firing_log: Path | None) -> NDArray[np.float64]:
-    """The blocks' activity: from a log, else recorded beside the inputs, else from training data."""
-    from aster_dse.activity.firing_log import read_firing_log
-
-    depth = found.subject.trained.geometry.depth
-    if firing_log is not None:
-        return read_firing_log(firing_log).block_activity(depth, str(firing_log))
-    recorded = found.recorded
-    if recorded is not None and recorded.log is not None:
-        return recorded.log.block_activity(depth, str(recorded.path.with_suffix(".json")))
-    if recorded is not None:
-        say("the blocks' activity is measured on the recorded inputs; --firing-log FILE takes another")
-    return found.subject.firing_log().block_activity(depth, "the network")
-
-
-def cost_document(cost: HardwareCost) -> dict[str, Any]:
-    """What an inference costs, for JSON."""
-    return {
-        "energy_uj": cost.energy_uj,
-        "latency_us": cost.latency_us,
-        "area_mm2": cost.area_mm2,
-        "energy_pj_by_component": cost.energy_pj_by_component,
-        "library": cost.library,
-        "hardware": cost.knobs,
-        "notes": list(cost.notes),
-    }
+def _on_arrays(
+    found: Opened, policy: PolicyConfig, design: HardwareConfig, firing_log: Path | None
+) -> _Measured:
+    measured = measured_on_arrays(found, design, firing_log)
+    (result,) = measured.evaluations([policy])
+    judged = measured.verdict(policy, class_names=found.subject.class_names)
+    return _Measured(
+        judged,
+        measured.logits(policy.skip_threshold)[0],
+        measured.plain.labels,
+        tuple(result.detail["skipped_blocks"]),
+        measured.plain.block_activity.tolist(),
+        array_document(measured, result),
+    )
 
 
 def _agreement(found: Opened) -> Agreement | None:
@@ -210,14 +213,9 @@ def _keep(
     say(f"wrote the logits of {len(answers)} samples to {path}")
 
 
-def _print(
-    found: Opened,
-    judged: Verdict,
-    skipped: tuple[int, ...],
-    cost: HardwareCost | None,
-    held: Agreement | None,
-) -> None:
+def _print(found: Opened, measured: _Measured, held: Agreement | None) -> None:
     geometry = found.subject.trained.geometry
+    judged, skipped, cost = measured.judged, sorted(measured.skipped), measured.cost
     where = (
         f"{found.subject.split} samples of {found.checkpoint.workload.name}"
         if found.recorded is None
@@ -229,19 +227,33 @@ def _print(
     elif judged.interval is not None:
         low, high = judged.interval
         print(f"accuracy: {judged.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%})")
+    if "accuracy_ideal" in cost:
+        _print_chips(cost)
     which = f" ({', '.join(map(str, skipped))})" if skipped else ""
     print(f"attention skipped: {len(skipped) or 'none'} of {geometry.depth} blocks{which}")
     shares = ", ".join(f"{step}: {share:.1%}" for step, share in enumerate(judged.exit_histogram, 1) if share)
     print(f"mean time steps: {judged.mean_timesteps:.3f} of {geometry.timesteps} (left after {shares})")
-    if cost is not None:
+    if cost:
         print(
-            f"an inference: {number(cost.energy_uj)} uJ, {number(cost.latency_us)} us, "
-            f"{number(cost.area_mm2)} mm² (library {cost.library})"
+            f"an inference: {number(cost['energy_uj'])} uJ, {number(cost['latency_us'])} us, "
+            f"{number(cost['area_mm2'])} mm² (library {cost['library']})"
         )
     if judged.per_class:
         _print_classes(found.checkpoint.workload.name, judged)
     if held is not None:
         _print_agreement(held)
+
+
+def _print_chips(cost: dict[str, Any]) -> None:
+    chips = "one chip"
+    if cost["chips"] > 1:
+        chips = (
+            f"mean of {cost['chips']} chips (worst {cost['accuracy_min']:.2%}, standard deviation "
+            f"{cost['accuracy_std']:.2%})"
+        )
+    print(f"that is on the arrays, {chips}; the plain network: {cost['accuracy_ideal']:.2%}")
+    for note in cost["notes"]:
+        print(f"note: {note}")
 
 
 def _print_classes(workload: str, judged: Verdict) -> None:

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
@@ -27,6 +27,7 @@ from aster_dse.errors import AsterError, InputError
 if TYPE_CHECKING:
     from aster_dse.export import Reproduction
     from aster_dse.export.document import Interval
+    from aster_dse.search.scoring import TestScorer
     from aster_dse.space import Candidate
 
 __all__ = ["export", "reproduce"]
@@ -57,19 +58,20 @@ def export(
     from aster_dse.export import build_document, render, write_atomically
     from aster_dse.export import select as chosen
     from aster_dse.store import StudyReader
+    from aster_dse.store.shown import accuracy_is
 
     bounds = bounds_of(where)
     words = select + "".join(f" where {bound}" for bound in bounds)
     folder = artifacts_folder(storage, artifacts)
-    with StudyReader(storage) as reader, stdout_kept_clean():
+    with StudyReader(storage) as reader, _Tester(folder) as tester, stdout_kept_clean():
         row = reader.study(study)
         points = chosen(reader, row, select, where=bounds)
-        say(f"{len(points)} configurations; testing them ...")
+        say(f"{len(points)} configurations; testing them ... ({accuracy_is(row)})")
         document = build_document(
             row,
             points,
             selection=words,
-            test_score=_Tester(folder),
+            test_score=tester,
             repeats=reader.repeats(row.id),
             path=output,
         )
@@ -92,7 +94,7 @@ def reproduce(
     json: Json = False,
 ) -> None:
     """Evaluate exported configurations again from scratch, and compare with the stored figures."""
-    from aster_dse.cli.progress import epoch_lines
+    from aster_dse.cli.progress import report_lines
     from aster_dse.export import load_document
     from aster_dse.export import reproduce as evaluate_again
 
@@ -104,7 +106,11 @@ def reproduce(
     chosen = document.points[:points] if point is None else document.points[point : point + 1]
     networks = list(dict.fromkeys(entry.configuration.training_key() for entry in chosen))
     say(f"{len(chosen)} configurations on {len(networks)} networks, trained anew ...")
-    with stdout_kept_clean(), tempfile.TemporaryDirectory(prefix="aster-reproduce-") as folder:
+    with (
+        stdout_kept_clean(),
+        tempfile.TemporaryDirectory(prefix="aster-reproduce-") as folder,
+        _Tester(Path(folder)) as tester,
+    ):
         from aster_dse.search.serial import SerialExecutor
 
         found = list(
@@ -113,8 +119,9 @@ def reproduce(
                 chosen,
                 SerialExecutor(),
                 artifacts=Path(folder),
+                test_score=tester,
                 constraints=document.constraints,
-                on_epoch=epoch_lines(lambda report: f"network {report.trial + 1} of {len(networks)}"),
+                on_report=report_lines(lambda report: f"network {report.trial + 1} of {len(networks)}"),
             )
         )
     order = {(entry.trial, entry.index): position for position, entry in enumerate(chosen)}
@@ -138,17 +145,27 @@ def _format_of(output: Path | None) -> Format:
 
 
 class _Tester:
-    """Scores configurations on test data; torch is imported with the first."""
+    """Scores configurations on test data; torch is imported with the first network that is there."""
 
     def __init__(self, artifacts: Path) -> None:
         self._artifacts = artifacts
+        self._scorer: TestScorer | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._scorer is not None:
+            self._scorer.close()
 
     def __call__(self, candidate: Candidate) -> Interval | None:
         if not (self._artifacts / candidate.training_key()).is_dir():
             return None
-        from aster_dse.search.job import test_score
+        if self._scorer is None:
+            from aster_dse.search.scoring import TestScorer
 
-        return test_score(candidate, artifacts=self._artifacts)
+            self._scorer = TestScorer(self._artifacts)
+        return self._scorer(candidate)
 
 
 def _document(found: list[Reproduction]) -> dict[str, Any]:
@@ -166,16 +183,20 @@ def _document(found: list[Reproduction]) -> dict[str, Any]:
 
 
 def _print_comparison(found: list[Reproduction]) -> None:
-    metrics = list(found[0].stored)
-    rows = table(
-        ["trial", "index", "", *map(heading, metrics)], right=["trial", "index", *map(heading, metrics)]
-    )
+    right = ["trial", "index", "stored", "now", "relative\ndifference"]
+    rows = table(["trial", "index", "figure", *right[2:]], right=right)
     for result in found:
-        place = (str(result.trial), str(result.index))
-        rows.add_row(*place, "stored", *(number(result.stored[name]) for name in metrics))
-        rows.add_row(*place, "now", *(number(result.now[name]) for name in metrics))
-        differences = (f"{result.relative_difference[name]:.1g}" for name in metrics)
-        rows.add_row(*place, "relative difference", *differences, end_section=True)
+        names = list(result.stored)
+        for name in names:
+            rows.add_row(
+                str(result.trial),
+                str(result.index),
+                " ".join(heading(name).split("\n")).strip(),
+                number(result.stored[name]),
+                number(result.now[name]),
+                f"{result.relative_difference[name]:.1g}",
+                end_section=name == names[-1],
+            )
     print_table(rows)
     if all(result.agrees for result in found):
         print("all figures came out as they were stored")

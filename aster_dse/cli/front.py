@@ -13,8 +13,9 @@ from aster_dse.errors import InfeasibleError
 
 if TYPE_CHECKING:
     from aster_dse.export import Point
+    from aster_dse.store import StudyRow
 
-__all__ = ["pareto", "print_points"]
+__all__ = ["columns_of", "pareto", "print_points"]
 
 _PADDING = 3
 """Blanks between two columns of a table."""
@@ -38,9 +39,8 @@ def pareto(
 ) -> None:
     """Show the configurations that no other one beats."""
     from aster_dse.export import goals_of, study_front
-    from aster_dse.space import METRICS
     from aster_dse.store import StudyReader
-    from aster_dse.store.shown import shown_metrics
+    from aster_dse.store.shown import accuracy_is
 
     with StudyReader(storage) as reader:
         row = reader.study(study)
@@ -50,9 +50,8 @@ def pareto(
         if json:
             print_json([point.as_dict() for point in points])
         elif points:
-            # By default also what says how the arrays did, where they are judged.
-            about = [name for name in shown_metrics(row) if METRICS[name].about_arrays]
-            print_points(points, dict.fromkeys([*goals, *(() if names else about)]))
+            print_points(points, goals if names else columns_of(row))
+            print(accuracy_is(row))
             if "accuracy" in goals and (words := _how_many_alike(points)):
                 print(words)
             if not points[0].feasible:
@@ -66,6 +65,17 @@ def pareto(
                 )
             if not json:
                 print(f"{study} has no evaluated configuration yet")
+
+
+def columns_of(study: StudyRow) -> list[str]:
+    """The study's objectives, and what says how the arrays did where they are real: beside the accuracy."""
+    from aster_dse.space import METRICS
+    from aster_dse.store.shown import shown_metrics
+
+    about = [name for name in shown_metrics(study) if METRICS[name].about_arrays]
+    names = list(study.objectives)
+    place = names.index("accuracy") + 1 if "accuracy" in names else len(names)
+    return list(dict.fromkeys([*names[:place], *about, *names[place:]]))
 
 
 def print_points(points: Sequence[Point], goals: Iterable[str], *, most: int | None = None) -> None:

@@ -83,10 +83,14 @@ def estimate(
     cost = _cost(geometry, accelerator, firing_rate)
     if output is not None:
         _draw(output, network, geometry, accelerator, firing_rate, cost)
+    ranges = range_costs(cost) if cost.knobs["arrays"] == "real" else None
     if json:
-        print_json({"network": network, "firing_rate": firing_rate, **_document(geometry, cost)})
-    else:
-        _print_cost(network, firing_rate, geometry, cost)
+        document = {"network": network, "firing_rate": firing_rate, **_document(geometry, cost)}
+        print_json(document if ranges is None else {**document, "accuracy": None, "ranges": ranges})
+        return
+    _print_cost(network, firing_rate, geometry, cost)
+    if ranges is not None:
+        _print_ranges(ranges)
 
 
 def _draw(
@@ -172,6 +176,34 @@ def _cost(geometry: NetworkGeometry, hardware: dict[str, Any], firing_rate: floa
 
     accelerator = model.resolve(HardwareConfig(**hardware))
     return model.estimate(geometry, uniform_activity(geometry, firing_rate), accelerator)[0]
+
+
+def range_costs(cost: HardwareCost) -> dict[str, Any]:
+    """The ranges of the converters and what they cost, for JSON."""
+    parts = ("adc_ranges", "step_multipliers", "row_counters")
+    energy = sum(cost.energy_pj_by_component.get(name, 0.0) for name in parts)
+    area = sum(cost.area_um2_by_component.get(name, 0.0) for name in parts)
+    names = ("adc_range", "adc_range_per", "adc_levels", "column_kind")
+    return {
+        **{name: cost.knobs[name] for name in names},
+        "energy_pj": energy,
+        "energy_share": energy / (cost.energy_uj * 1e6) if cost.energy_uj else 0.0,
+        "area_um2": area,
+        "area_share": area / (cost.area_mm2 * 1e6) if cost.area_mm2 else 0.0,
+    }
+
+
+def _print_ranges(ranges: dict[str, Any]) -> None:
+    print(
+        f"real arrays: {ranges['adc_levels']} levels over range {ranges['adc_range']} per "
+        f"{ranges['adc_range_per']}, columns: {ranges['column_kind']}; ranges, multipliers and row counters "
+        f"take {number(ranges['energy_pj'] * 1e-3)} nJ ({ranges['energy_share']:.1%}) and "
+        f"{number(ranges['area_um2'] * 1e-6)} mm² ({ranges['area_share']:.1%})"
+    )
+    print(
+        "accuracy on real arrays needs a trained network and its data: aster-dse evaluate CHECKPOINT "
+        "--arrays real, or aster-dse hardware sweep CHECKPOINT --over adc_range"
+    )
 
 
 def _tops_per_w(geometry: NetworkGeometry, cost: HardwareCost) -> float:

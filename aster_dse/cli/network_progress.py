@@ -58,7 +58,7 @@ def epochs_progress(epochs: int) -> Iterator[Callable[[EpochRow], None]]:
 
 
 @contextmanager
-def samples_progress(label: str, samples: int) -> Iterator[Callable[[int], None]]:
+def samples_progress(label: str, samples: int, unit: str = "samples") -> Iterator[Callable[[int], None]]:
     """Show passes over samples while the block runs; the function that it gives counts what is done."""
     if not sys.stderr.isatty():
         started = last = time.monotonic()
@@ -71,12 +71,12 @@ def samples_progress(label: str, samples: int) -> Iterator[Callable[[int], None]
             if now - last >= LINE_EVERY_S and done < samples:
                 last = now
                 rest = duration((now - started) / done * (samples - done))
-                say(f"[{clock(now - started)}] {label}: {done} of {samples} samples, about {rest} left")
+                say(f"[{clock(now - started)}] {label}: {done} of {samples} {unit}, about {rest} left")
 
         yield line
         return
     with _bars() as bars:
-        task = bars.add_task(label, total=samples, facts="samples")
+        task = bars.add_task(label, total=samples, facts=unit)
         yield lambda more: bars.update(task, advance=more)
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aster_dse.cli.front import print_points
+from aster_dse.cli.front import columns_of, print_points
 from aster_dse.cli.output import duration, number, print_json, program_here
 from aster_dse.errors import AsterError, InfeasibleError
 
@@ -32,6 +32,7 @@ def conclude(
         where: the option that names the database in the commands to try next.
     """
     from aster_dse.export import study_front
+    from aster_dse.store.shown import accuracy_is
 
     points = study_front(store, study)
     if json:
@@ -43,14 +44,15 @@ def conclude(
     print(
         f"\n{study.name}: {summary.complete} trials complete{failed}{paused}{running}; "
         f"{summary.trainings} networks trained, {summary.trainings_reused} found trained; "
-        f"{summary.scored:,} points scored; networks proposed by {summary.sampler} "
+        f"{summary.scored:,} points scored{_arrays(summary)}; networks proposed by {summary.sampler} "
         f"({duration(summary.wall_s)}; ended: {summary.stopped})"
     )
     if len(summary.hypervolumes) > 1:
         print(f"hypervolume after {_growth(summary.hypervolumes)} networks")
     if points:
         print(f"the front: {len(points)} configurations, hypervolume {number(summary.hypervolume)}")
-        print_points(points, study.objectives, most=ROWS)
+        print_points(points, columns_of(study), most=ROWS)
+        print(accuracy_is(study))
     print(f"\nstored in {store.url}, the networks in {artifacts}\nnext:")
     for command in _next(study, summary, bool(points)):
         print(f"  {program_here()} {command}{where}")
@@ -71,6 +73,13 @@ def judge(store: StudyStore, study: StudyRow, summary: SearchSummary) -> None:
             f"none of the {summary.evaluations} configurations meets {' and '.join(study.constraints)} "
             f"(see the nearest: aster-dse pareto {shlex.quote(study.name)})"
         )
+
+
+def _arrays(summary: SearchSummary) -> str:
+    """How many classes of arrays were run; empty where arrays are ideal."""
+    if not summary.array_classes:
+        return ""
+    return f", {summary.array_classes:,} classes of arrays run in {summary.passes_made:,} passes"
 
 
 def _growth(volumes: Sequence[float]) -> str:

@@ -7,7 +7,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from aster_dse.store.network_files import FileCount
+
 __all__ = [
     "ago",
     "console",
     "duration",
+    "files_in_words",
     "heading",
     "iso",
     "number",
@@ -97,10 +100,10 @@ def stdout_kept_clean() -> Iterator[None]:
 
 
 def heading(metric: str) -> str:
-    """A metric as the head of a column, its unit below."""
+    """A metric, or one of the test split, as the head of a column, its unit below."""
     from aster_dse.space import METRICS
 
-    unit = METRICS[metric].unit
+    unit = METRICS[metric.removeprefix("test_")].unit
     words = metric
     for part in unit.lower().split():
         words = words.replace(f"_{part}", "")
@@ -126,6 +129,16 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def files_in_words(files: Mapping[str, FileCount]) -> str:
+    """How many files of each kind, and how large they are together."""
+    from aster_dse.store.network_files import PLURALS
+
+    counts = ", ".join(
+        f"{count.files:,} {kind if count.files == 1 else PLURALS[kind]}" for kind, count in files.items()
+    )
+    return f"{counts} ({sum(count.bytes for count in files.values()) / 2**20:,.1f} MiB)"
 
 
 def ago(moment: datetime) -> str:

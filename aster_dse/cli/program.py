@@ -18,6 +18,7 @@ from aster_dse.cli import (
     front,
     hardware,
     hardware_compare,
+    hardware_sweep,
     hardware_validate,
     importance,
     profile,
@@ -93,6 +94,7 @@ for panel, commands in _COMMANDS.items():
 space_app.command("check")(spaces.check)
 hardware_app.command("estimate")(hardware.estimate)
 hardware_app.command("compare")(hardware_compare.compare)
+hardware_app.command("sweep")(hardware_sweep.sweep)
 hardware_app.command("validate")(hardware_validate.validate)
 database_app.command("upgrade")(database.upgrade)
 app.add_typer(space_app, name="space", rich_help_panel="Setup")

@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from aster_dse.search.automatic import Choice
-    from aster_dse.search.protocol import EpochReport, Outcome
+    from aster_dse.search.protocol import EpochReport, NetworkResult, Outcome, PassReport, Report
     from aster_dse.search.telling import Observer, Progress
     from aster_dse.space import Candidate
 
-__all__ = ["clock", "epoch_lines", "search_progress"]
+__all__ = ["clock", "report_lines", "search_progress"]
 
 LINE_EVERY_S = 5.0
 """Lines of running trainings are at least this far apart; that a trial ended is always told."""
+_PASSES_SHARE = 0.3
+"""What passes are taken to need of a trial's time until the first trial has ended."""
 
 
 @contextmanager
@@ -54,32 +56,80 @@ def search_progress(target: int, done: int) -> Iterator[Observer]:
         yield _Bars(state, bars)
 
 
-def epoch_lines(label: Callable[[EpochReport], str]) -> Callable[[EpochReport], None]:
-    """A line on stderr now and then, for whoever only trains."""
+def report_lines(label: Callable[[Report], str]) -> Callable[[Report], None]:
+    """A line on stderr now and then, for whoever only trains and evaluates."""
     last = -LINE_EVERY_S
 
-    def report(report: EpochReport) -> None:
+    def report(report: Report) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last >= LINE_EVERY_S or report.epoch == report.epochs:
+        if now - last >= LINE_EVERY_S or _is_last(report):
             last = now
-            say(f"{label(report)}: epoch {report.epoch} of {report.epochs}, accuracy {report.accuracy:.3f}")
+            say(f"{label(report)}: {_at(report)}")
 
     return report
 
 
+def _is_last(report: Report) -> bool:
+    from aster_dse.search.protocol import EpochReport
+
+    return isinstance(report, EpochReport) and report.epoch == report.epochs
+
+
+def _at(report: Report) -> str:
+    from aster_dse.search.protocol import EpochReport
+
+    if isinstance(report, EpochReport):
+        return f"epoch {report.epoch} of {report.epochs}, accuracy {report.accuracy:.3f}"
+    return f"pass {report.number} of at most {report.at_most}"
+
+
 @dataclass
 class _State:
-    """How far the search is, the parts of running trainings counted."""
+    """How far the search is, the parts of running trainings and passes counted."""
 
     target: int
     done: int
     started: float = field(default_factory=time.monotonic)
     before: int = field(init=False)
     running: dict[int, float] = field(default_factory=dict)
+    _real: set[int] = field(default_factory=set)
+    _shares: list[float] = field(default_factory=list)
+    """What passes took of the time of trials that ended."""
 
     def __post_init__(self) -> None:
         self.before = self.done
+
+    def begin(self, number: int, candidate: Candidate) -> None:
+        """A trial begins, or goes on."""
+        self.running[number] = 0.0
+        if candidate.hardware.arrays == "real":
+            self._real.add(number)
+
+    def report(self, report: Report) -> None:
+        """Count what a running trial has behind it."""
+        from aster_dse.search.protocol import EpochReport
+
+        passes = self._passes_share if report.trial in self._real else 0.0
+        if isinstance(report, EpochReport):
+            self.running[report.trial] = (1.0 - passes) * report.epoch / report.epochs
+        else:
+            begun = (report.number - 1) / max(report.at_most, 1)
+            self.running[report.trial] = 1.0 - passes + passes * min(begun, 1.0)
+
+    def end(self, outcome: Outcome, progress: Progress) -> None:
+        """A trial ended, or paused."""
+        from aster_dse.search.protocol import NetworkResult
+
+        self.running.pop(outcome.trial, None)
+        self.done = progress.complete + progress.failed + progress.paused
+        if isinstance(outcome, NetworkResult) and not outcome.reused and outcome.wall_s > 0.0:
+            seconds = outcome.training.get("passes_s")
+            self._shares += [] if seconds is None else [min(seconds / outcome.wall_s, 1.0)]
+
+    @property
+    def _passes_share(self) -> float:
+        return sum(self._shares) / len(self._shares) if self._shares else _PASSES_SHARE
 
     @property
     def elapsed_s(self) -> float:
@@ -113,7 +163,17 @@ def _ended(outcome: Outcome) -> str:
         )
     accuracy = outcome.training.get("accuracy")
     work = "network found trained" if outcome.reused else f"trained in {duration(outcome.wall_s)}"
-    return f"trial {outcome.trial} done: {work}, accuracy {number(accuracy)}"
+    return f"trial {outcome.trial} done: {work}, accuracy {number(accuracy)}{_on_arrays(outcome)}"
+
+
+def _on_arrays(outcome: NetworkResult) -> str:
+    """What the arrays left of the accuracy, and what could not be run; empty where arrays are ideal."""
+    if "passes_made" not in outcome.training:
+        return ""
+    best = max((e.metrics["accuracy"] for e in outcome.evaluations), default=None)
+    failed = outcome.training["passes_failed"]
+    words = f" (best on arrays {number(best)}; {number(outcome.training['passes_made'])} passes made)"
+    return words + "".join(f"; a pass failed: {reason}" for reason in failed)
 
 
 def _facts(progress: Progress) -> str:
@@ -135,7 +195,7 @@ class _Lines:
         self._print(_chosen(choice))
 
     def trial_started(self, number: int, candidate: Candidate) -> None:
-        self._state.running[number] = 0.0
+        self._state.begin(number, candidate)
         if number in self._begun:
             self._print(f"trial {number} goes on")
             return
@@ -143,18 +203,19 @@ class _Lines:
         self._print(f"trial {number} started: width {network.width}, depth {network.depth}, {network.neuron}")
 
     def epoch(self, report: EpochReport) -> None:
-        self._state.running[report.trial] = report.epoch / report.epochs
+        self._report(report)
+
+    def passes(self, report: PassReport) -> None:
+        self._report(report)
+
+    def _report(self, report: Report) -> None:
+        self._state.report(report)
         if time.monotonic() - self._last >= LINE_EVERY_S:
-            self._print(
-                f"trial {report.trial}: epoch {report.epoch} of {report.epochs}, "
-                f"accuracy {report.accuracy:.3f}",
-                self._state.left(),
-            )
+            self._print(f"trial {report.trial}: {_at(report)}", self._state.left())
 
     def trial_ended(self, outcome: Outcome, progress: Progress) -> None:
         self._begun.add(outcome.trial)
-        self._state.running.pop(outcome.trial, None)
-        self._state.done = progress.complete + progress.failed + progress.paused
+        self._state.end(outcome, progress)
         self._print(
             f"{_ended(outcome)} | {self._state.done} of {progress.target} trials, {_facts(progress)}",
             self._state.left(),
@@ -177,21 +238,28 @@ class _Bars:
         self._bars.console.print(_chosen(choice))
 
     def trial_started(self, number: int, candidate: Candidate) -> None:
-        self._state.running[number] = 0.0
+        self._state.begin(number, candidate)
         self._tasks[number] = self._bars.add_task(
             f"trial {number}", total=candidate.training.epochs, facts="waiting"
         )
 
     def epoch(self, report: EpochReport) -> None:
-        self._state.running[report.trial] = report.epoch / report.epochs
+        facts = f"accuracy {report.accuracy:.3f}"
+        self._report(report, completed=report.epoch, total=report.epochs, facts=facts)
+
+    def passes(self, report: PassReport) -> None:
+        # Found passes are not reported, nor are all made that might be: the bar may end early.
+        self._report(report, completed=report.number - 1, total=report.at_most, facts=_at(report))
+
+    def _report(self, report: Report, *, completed: int, total: int, facts: str) -> None:
+        self._state.report(report)
         if report.trial in self._tasks:
-            facts = f"accuracy {report.accuracy:.3f}"
-            self._bars.update(self._tasks[report.trial], completed=report.epoch, facts=facts)
+            task = self._tasks[report.trial]
+            self._bars.update(task, completed=completed, total=total, facts=facts)
         self._bars.update(self._all, facts=_joined(self._state.left(), self._known))
 
     def trial_ended(self, outcome: Outcome, progress: Progress) -> None:
-        self._state.running.pop(outcome.trial, None)
-        self._state.done = progress.complete + progress.failed + progress.paused
+        self._state.end(outcome, progress)
         if outcome.trial in self._tasks:
             self._bars.remove_task(self._tasks.pop(outcome.trial))
         self._known = _facts(progress)

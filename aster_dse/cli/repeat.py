@@ -98,21 +98,27 @@ def _train(
     Raises:
         SearchInterruptedError: a second interrupt stopped it at once.
     """
-    from aster_dse.cli.progress import epoch_lines
+    from aster_dse.cli.progress import report_lines
     from aster_dse.cli.run import executor_for
     from aster_dse.export.repeats import repeat as run_again
     from aster_dse.space import SearchSpace
     from aster_dse.store import StudyStore
 
     resources = SearchSpace.from_mapping(study.space, f"study {study.name}").search.resources_per_training
-    report = epoch_lines(lambda at: f"network {at.trial + 1} of {len(networks)}")
+    report = report_lines(lambda at: f"network {at.trial + 1} of {len(networks)}")
     failures: list[NetworkFailure] = []
     done = 0
     with StudyStore(storage) as store, stdout_kept_clean(), drained_by_signals(_NOTICE) as stopping:
         try:
             with executor_for(machines, resources, len(networks)) as executor:
                 for rows, failure in run_again(
-                    study.name, networks, executor, artifacts=folder, on_epoch=report, stop=stopping
+                    study.name,
+                    networks,
+                    executor,
+                    artifacts=folder,
+                    constraints=study.constraints,
+                    on_report=report,
+                    stop=stopping,
                 ):
                     done += 1
                     store.keep_repeats(study.id, rows)

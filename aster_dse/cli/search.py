@@ -91,7 +91,7 @@ def search(
         str | None,
         typer.Option(
             metavar="STUDY|FILE",
-            help="Begin with the networks on the front of another study, or of an exported file.",
+            help="Begin with the networks (alone) on the front of another study, or of an exported file.",
         ),
     ] = None,
     extend: Annotated[
@@ -204,7 +204,8 @@ def _starts(store: StudyStore, source: str, space: SearchSpace) -> tuple[dict[st
     starts, outside = starts_of(candidates, space)
     if not starts:
         raise InputError("--start-from", f"no network of {source} lies in the space", "widen it, or drop it")
-    say(f"begins with {len(starts)} networks of {source}" + (f", {outside} lie elsewhere" if outside else ""))
+    elsewhere = f", {outside} lie elsewhere" if outside else ""
+    say(f"begins with {len(starts)} networks of {source}{elsewhere}; policies and accelerators are not taken")
     return tuple(starts)
 
 

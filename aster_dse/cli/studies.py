@@ -11,8 +11,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aster_dse.cli.options import DEFAULT_STORAGE, Json, Storage, StudyName
-from aster_dse.cli.output import console, duration, iso, number, print_json, print_table, table
+from aster_dse.cli.options import (
+    DEFAULT_STORAGE,
+    Artifacts,
+    Json,
+    Storage,
+    StudyName,
+    artifacts_folder,
+)
+from aster_dse.cli.output import (
+    console,
+    duration,
+    files_in_words,
+    iso,
+    number,
+    print_json,
+    print_table,
+    table,
+)
 
 if TYPE_CHECKING:
     from aster_dse.store import StudyCounts, StudyReader, StudyRow, TrialRow
@@ -90,11 +106,13 @@ def status(
 def delete(
     study: StudyName,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    artifacts: Artifacts = None,
     storage: Storage = DEFAULT_STORAGE,
     json: Json = False,
 ) -> None:
     """Delete a study from the database; the files of its networks stay in the artifacts folder."""
     from aster_dse.store import StudyReader, StudyStore
+    from aster_dse.store.network_files import files_of_networks
 
     with StudyReader(storage) as reader:
         counts = reader.counts(reader.study(study).id)
@@ -105,19 +123,34 @@ def delete(
         typer.confirm(question, abort=True, err=True)
     with StudyStore(storage) as store:
         keys = store.delete_study(study)
+    folder = artifacts_folder(storage, artifacts)
+    files = files_of_networks(folder, keys)
     if json:
-        print_json({"study": study, "deleted": True, "trials": counts.trials, "unused_networks": list(keys)})
+        unused = {kind: asdict(count) for kind, count in files.items()}
+        print_json(
+            {
+                "study": study,
+                "deleted": True,
+                "trials": counts.trials,
+                "unused_networks": list(keys),
+                "unused_files": unused,
+            }
+        )
     else:
-        print(f"deleted {study}; no study uses {len(keys)} of its networks any more")
+        left = f": {files_in_words(files)} left in {folder}" if files else ""
+        print(f"deleted {study}; no study uses {len(keys)} of its networks any more{left}")
 
 
 def _identity(study: StudyRow) -> dict[str, Any]:
+    from aster_dse.store.shown import arrays_of_study
+
     return {
         "study": study.name,
         "space": study.space["name"],
         "space_hash": study.space_hash,
         "objectives": dict(study.objectives),
         "constraints": list(study.constraints),
+        "arrays": arrays_of_study(study),
         "seed": study.seed,
         "sampler": study.sampler,
         "created": iso(study.created_at),
@@ -149,6 +182,7 @@ def _driver(reader: StudyReader, study: StudyRow) -> dict[str, Any] | None:
 
 def _status(reader: StudyReader, study: StudyRow) -> dict[str, Any]:
     from aster_dse.cli.figures import front_figures
+    from aster_dse.store.shown import accuracy_is
 
     trials = reader.trials(study.id)
     counts = reader.counts(study.id)
@@ -162,6 +196,8 @@ def _status(reader: StudyReader, study: StudyRow) -> dict[str, Any]:
         **_progress(counts),
         "target": target,
         **front_figures(reader, study),
+        **_passes(trials),
+        "accuracy_is": accuracy_is(study),
         "trials_per_hour": None if pace is None else 3600.0 / pace,
         "time_left_s": left * pace if pace is not None and driver is not None else None,
         "failures": [
@@ -175,6 +211,20 @@ def _status(reader: StudyReader, study: StudyRow) -> dict[str, Any]:
             if trial.state == "failed"
         ],
         "storage": reader.url,
+    }
+
+
+def _passes(trials: list[TrialRow]) -> dict[str, Any]:
+    """What all trials' passes came to; zeros where arrays are ideal."""
+    made = [(trial.number, trial.passes) for trial in trials if trial.passes is not None]
+    return {
+        "array_classes": sum(passes["array_classes"] for _, passes in made),
+        "passes_made": sum(passes["passes_made"] for _, passes in made),
+        "passes_failed": [
+            {"trial": number, "reason": reason}
+            for number, passes in made
+            for reason in passes["passes_failed"]
+        ],
     }
 
 
@@ -206,12 +256,19 @@ def _print_status(facts: dict[str, Any]) -> None:
         "trained": f"{facts['trainings']} networks, {facts['trainings_reused']} trials found theirs trained",
         "configurations": f"{number(facts['evaluations'])}, {number(facts['feasible'])} meet the constraints",
         "front": f"{facts['front_size']} configurations, hypervolume {number(facts['hypervolume'])}",
+        "arrays": facts["accuracy_is"],
+        "passes": f"{number(facts['passes_made'])} for {number(facts['array_classes'])} classes of arrays"
+        if facts["arrays"] == "real"
+        else "",
         "best": ", ".join(f"{name} {number(value)}" for name, value in facts["best"].items()) or "-",
         "pace": "-" if pace is None else f"{number(round(pace, 1))} trials per hour",
         "time left": "-" if facts["time_left_s"] is None else f"about {duration(facts['time_left_s'])}",
         "stored in": facts["storage"],
     }
     for name, text in lines.items():
-        print(f"  {name:15} {text}")
+        if text:
+            print(f"  {name:15} {text}")
+    for failed in facts["passes_failed"]:
+        print(f"  trial {failed['trial']}: a pass failed: {failed['reason']}")
     for failure in facts["failures"]:
         print(f"  trial {failure['trial']} failed ({failure['kind']}): {failure['reason']}")

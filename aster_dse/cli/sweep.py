@@ -5,13 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json as json_format
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from aster_dse.cli.evaluate import accelerator_of, activity_of
+from aster_dse.cli.accelerator import (
+    Arrays,
+    activity_of,
+    hardware_of,
+    measured_on_arrays,
+    without_hardware,
+)
 from aster_dse.cli.network_progress import samples_progress
 from aster_dse.cli.networks import (
     CheckpointPath,
@@ -41,8 +47,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from aster_dse.evaluation.sweep import Sweep
+    from aster_dse.evaluation.array_subject import OnArrays
+    from aster_dse.evaluation.sweep import Row, Sweep
     from aster_dse.export.published_curves import PublishedCurves
+    from aster_dse.policy import ExitMetric as ExitName
+    from aster_dse.space import HardwareConfig
 
 __all__ = ["sweep"]
 
@@ -85,6 +94,7 @@ def sweep(
     split: Split = None,
     hardware: HardwareFile = None,
     library: Library = None,
+    arrays: Arrays = None,
     firing_log: LogFile = None,
     data: Data = None,
     workload: WorkloadName = None,
@@ -106,24 +116,22 @@ def sweep(
     thresholds = None if skip_threshold is None else _shares(skip_threshold, "--skip-threshold")
     exits = _EXITS if exit is None else _shares(exit, "--exit")
     curves = None if reference in (None, "none") else _curves(str(reference))
-    wanted = wishes(workload, preset, set_, weights)
-    accelerator = accelerator_of(hardware, library)
+    wanted = wishes(workload, preset, without_hardware(set_), weights)
+    design = hardware_of(hardware, library, set_, arrays)
     with stdout_kept_clean():
         from aster_dse.evaluation.sweep import rows_by_count, rows_by_threshold
-        from aster_dse.evaluation.sweep import sweep as swept
 
         found = opened(checkpoint, wanted, data=data, split=split, device=device, threads=threads)
-        subject = found.subject
-        activity = activity_of(found, firing_log)
+        measured = None
+        if design is not None and design.arrays == "real":
+            measured = measured_on_arrays(found, design, firing_log)
+            activity = measured.plain.block_activity
+        else:
+            activity = activity_of(found, firing_log)
         rows = (
             rows_by_count(activity, counts) if thresholds is None else rows_by_threshold(activity, thresholds)
         )
-        costs = None
-        if accelerator is not None:
-            say("counting the events of every skip set ...")
-            costs = subject.costs(activity, accelerator)
-        with samples_progress("sweeping", len(subject.feed)) as subject.on_samples:
-            result = swept(subject, rows, exits, metric=exit_metric.value, costs=costs)
+        result = _swept(found, measured, design, activity, rows, exits, exit_metric.value)
         if curves is None and reference is None:
             curves = _curves_for(found)
     document = _document(found, result, activity, curves)
@@ -135,6 +143,29 @@ def sweep(
         with stdout_kept_clean():
             _write(output, found, result, document, curves)
         say(f"wrote {output}")
+
+
+def _swept(
+    found: Opened,
+    measured: OnArrays | None,
+    design: HardwareConfig | None,
+    activity: NDArray[np.float64],
+    rows: list[Row],
+    exits: Sequence[float],
+    metric: ExitName,
+) -> Sweep:
+    from aster_dse.evaluation.sweep import sweep, sweep_on_arrays
+    from aster_dse.hardware import resolve
+
+    subject = found.subject
+    if measured is not None:
+        return sweep_on_arrays(measured, rows, exits, metric=metric, class_names=subject.class_names)
+    costs = None
+    if design is not None:
+        say("counting the events of every skip set ...")
+        costs = subject.costs(activity, resolve(design))
+    with samples_progress("sweeping", len(subject.feed)) as subject.on_samples:
+        return sweep(subject, rows, exits, metric=metric, costs=costs)
 
 
 def _list(text: str, option: str, kind: Callable[[str], _NumberT]) -> list[_NumberT]:
@@ -190,6 +221,13 @@ def _document(
             "library": first.library,
             "hardware": first.knobs,
         }
+    if result.ideal is not None and result.costs is not None:
+        document |= {
+            "arrays": "real",
+            "samples": result.samples,
+            "accuracy_ideal": result.ideal.tolist(),
+            "chips": result.costs[0][0].knobs["chips"],
+        }
     return document | {"reference": None if curves is None else curves.as_dict()}
 
 
@@ -201,6 +239,9 @@ def _print(found: Opened, result: Sweep) -> None:
     maps: list[tuple[str, Any, str]] = [("mean time steps", result.mean_timesteps, ".3f")]
     if found.subject.labels is not None:
         maps.insert(0, ("accuracy, %", result.accuracy * 100, ".2f"))
+    if result.ideal is not None:
+        maps[0] = ("accuracy on the arrays, %", result.accuracy * 100, ".2f")
+        maps.insert(1, ("accuracy of the plain network, %", result.ideal * 100, ".2f"))
     if result.energy_uj is not None:
         maps.append(("energy of an inference, uJ", result.energy_uj, ".4g"))
     for title, values, digits in maps:
@@ -236,6 +277,7 @@ def _csv(result: Sweep) -> str:
     writer = csv.writer(text, lineterminator="\n")
     head = ["skipped", "skip_threshold", "exit_metric", "exit_threshold", "accuracy", "low", "high"]
     head += ["mean_timesteps"] + ([] if result.costs is None else ["energy_uj", "latency_us"])
+    head += [] if result.ideal is None else ["accuracy_ideal"]
     writer.writerow(head)
     for number_, row in enumerate(result.rows):
         for column, threshold in enumerate(result.exits):
@@ -245,5 +287,7 @@ def _csv(result: Sweep) -> str:
             if result.costs is not None:
                 cost = result.costs[number_][column]
                 entry += [cost.energy_uj, cost.latency_us]
+            if result.ideal is not None:
+                entry += [result.ideal[number_, column]]
             writer.writerow(["" if value is None else value for value in entry])
     return text.getvalue()

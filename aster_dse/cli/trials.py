@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aster_dse.cli.options import DEFAULT_STORAGE, Json, Storage, StudyName
+from aster_dse.cli.layers import effects_of, print_effects
+from aster_dse.cli.networks import Data
+from aster_dse.cli.options import DEFAULT_STORAGE, Artifacts, Json, Storage, StudyName, artifacts_folder
 from aster_dse.cli.output import duration, heading, iso, number, print_json, print_table, table
+from aster_dse.cli.trial_facts import (
+    NO_BEST,
+    breakdown_of,
+    geometry_of,
+    in_order,
+    lines_of_files,
+    lines_of_passes,
+    most_accurate,
+    outcome_of,
+)
 from aster_dse.errors import InputError
 
 if TYPE_CHECKING:
     from aster_dse.export import Point
-    from aster_dse.network.geometry import NetworkGeometry
     from aster_dse.store import EvaluationRow, StudyReader, StudyRow, TrialRow
 
 __all__ = ["show", "trials"]
@@ -38,33 +49,52 @@ def trials(
 ) -> None:
     """List the trials of a study: each is a network with all that was scored on it."""
     from aster_dse.store import StudyReader, TrialState
+    from aster_dse.store.shown import accuracy_is, arrays_of_study
 
     with StudyReader(storage) as reader:
         row = reader.study(study)
         found = reader.trials(row.id, state=None if state is None else TrialState(state.value))
         accuracies = {training.key: training.accuracy for training in reader.trainings(row.id)}
         seen = {look.trial: look.accuracy for look in reader.looks(row.id)}
+        best = most_accurate(reader, row)
     found = found[-limit:] if limit is not None else found
     if json:
-        print_json([_trial(study, trial, accuracies.get(trial.training_key)) for trial in found])
+        print_json(
+            [
+                {
+                    **_trial(study, trial, accuracies.get(trial.training_key)),
+                    **best.get(trial.number, NO_BEST),
+                }
+                for trial in found
+            ]
+        )
         return
-    columns = ["trial", "state", "accuracy", "configurations", "feasible", "time", "tries"]
+    real = arrays_of_study(row) == "real"
+    of_network = "ideal\naccuracy" if real else "accuracy"
+    columns = ["trial", "state", *(["accuracy"] if real else []), of_network]
+    columns += ["configurations", "feasible", "time", "tries"]
     rows = table([*columns, "outcome"], right=["trial", *columns[2:]])
     for trial in found:
         accuracy = accuracies.get(trial.training_key) if trial.state == TrialState.COMPLETE else None
         if trial.state == TrialState.PAUSED:
             accuracy = seen.get(trial.number)
+        on_arrays = best.get(trial.number, NO_BEST)
+        if real and trial.number in best:
+            accuracy = on_arrays["accuracy_ideal"]
         rows.add_row(
             str(trial.number),
             str(trial.state),
+            *([number(on_arrays["accuracy"])] if real else []),
             number(accuracy),
             number(trial.evaluations),
             number(trial.feasible),
             duration(trial.wall_s) if trial.finished_at or trial.paused_epoch else "-",
             str(trial.attempts),
-            _outcome(trial),
+            outcome_of(trial),
         )
     print_table(rows)
+    if real:
+        print(f"{accuracy_is(row)}: of each trial's most accurate configuration")
 
 
 def show(
@@ -74,26 +104,33 @@ def show(
         int | None,
         typer.Option(min=0, help="Which of its configurations; by default where its trade-off bends."),
     ] = None,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Run its network to see what each layer's real arrays do.")
+    ] = False,
+    sets: Annotated[
+        int, typer.Option(min=4, max=64, metavar="N", help="Calibration sets that --layers averages over.")
+    ] = 4,
+    data: Data = None,
     storage: Storage = DEFAULT_STORAGE,
+    artifacts: Artifacts = None,
     json: Json = False,
 ) -> None:
     """Show everything about one trial: configuration, figures, breakdowns, exits, firing rates, attempts."""
     from aster_dse.store import StudyReader
-    from aster_dse.store.shown import shown_metrics
+    from aster_dse.store.shown import accuracy_is, shown_metrics
 
     with StudyReader(storage) as reader:
         row = reader.study(study)
         facts = _everything(reader, row, reader.trial(row.id, number_), index)
+    if layers:
+        folder = artifacts_folder(storage, artifacts)
+        facts["layers"] = effects_of(facts["configuration"], folder, data, sets)
     if json:
         print_json(facts)
-    else:
-        _print_everything(facts, shown_metrics(row))
-
-
-def _outcome(trial: TrialRow) -> str:
-    if trial.paused_epoch is not None:
-        return f"stopped early, after epoch {trial.paused_epoch} of {trial.candidate['training']['epochs']}"
-    return trial.failure_reason or ("network found trained" if trial.reused else "")
+        return
+    _print_everything(facts, shown_metrics(row), accuracy_is(row))
+    if layers:
+        print_effects(facts["layers"])
 
 
 def _trial(study: str, trial: TrialRow, accuracy: float | None) -> dict[str, Any]:
@@ -105,6 +142,7 @@ def _trial(study: str, trial: TrialRow, accuracy: float | None) -> dict[str, Any
         "network_accuracy": accuracy,
         "paused_epoch": trial.paused_epoch,
         "reused": trial.reused,
+        "passes": trial.passes,
         "evaluations": trial.evaluations,
         "feasible": trial.feasible,
         "assignment": trial.assignment,
@@ -157,7 +195,7 @@ def _everything(reader: StudyReader, study: StudyRow, trial: TrialRow, index: in
             "history": reader.training_history(trial.training_key),
         }
         rates = training.detail.get("firing_rate", {})
-        facts["firing_rate"] = _in_order(rates, [layer.name for layer in _geometry(trial).neurons])
+        facts["firing_rate"] = in_order(rates, [layer.name for layer in geometry_of(trial).neurons])
     if trial.evaluations:
         facts |= _configuration(reader, study, trial, index)
     elif index is not None:
@@ -183,48 +221,17 @@ def _configuration(
     repeated = [repeat for repeat in reader.repeats(study.id) if (repeat.trial, repeat.index) == place]
     return {
         **chosen.as_dict(),
+        "accuracy_samples": chosen.samples,
         "objectives": {name: chosen.metrics[name] for name in study.objectives},
         "repeats": [{"seed": repeat.seed, "metrics": repeat.metrics} for repeat in repeated],
         "spread": {name: spread.as_dict() for name, spread in spread_of(repeated).items()},
         "constraints": _constraints(study, row),
         "told": row.told_order is not None,
-        "breakdown": _breakdown(detail.get("hardware", {}), trial),
+        "breakdown": breakdown_of(detail.get("hardware", {}), trial),
         "exit_histogram": detail.get("exit_histogram", []),
         "skipped_blocks": detail.get("skipped_blocks", []),
         "front": [{"index": point.index, "metrics": point.metrics} for point in front],
     }
-
-
-def _geometry(trial: TrialRow) -> NetworkGeometry:
-    from aster_dse.network.geometry import network_geometry
-    from aster_dse.space import Candidate
-    from aster_dse.workload import workload_shape
-
-    candidate = Candidate.model_validate(trial.candidate)
-    shape = workload_shape(candidate.workload)
-    return network_geometry(
-        candidate.network,
-        in_channels=shape.in_channels,
-        resolution=candidate.workload.resolution,
-        classes=shape.classes,
-        timesteps=candidate.workload.timesteps,
-        input_bits=shape.input_bits,
-    )
-
-
-def _breakdown(cost: dict[str, Any], trial: TrialRow) -> dict[str, Any]:
-    """The stored breakdown, its layers as they run: the store keeps names in alphabetical order."""
-    from aster_dse.hardware.dataflow import dataflow
-
-    layers = dataflow(_geometry(trial)).rows
-    return {
-        name: _in_order(value, layers) if name.endswith("_by_layer") else value
-        for name, value in cost.items()
-    }
-
-
-def _in_order(values: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    return {name: values[name] for name in dict.fromkeys([*names, *values]) if name in values}
 
 
 def _bend(front: list[Point], study: StudyRow) -> Point:
@@ -249,7 +256,7 @@ def _constraints(study: StudyRow, row: EvaluationRow) -> list[dict[str, Any]]:
     ]
 
 
-def _print_everything(facts: dict[str, Any], shown: Collection[str]) -> None:
+def _print_everything(facts: dict[str, Any], shown: Collection[str], accuracy_is: str) -> None:
     place = f", configuration {facts['index']}" if "index" in facts else ""
     print(
         f"{facts['study']}: trial {facts['trial']}{place}, {facts['state']}, network {facts['training_key']}"
@@ -261,6 +268,9 @@ def _print_everything(facts: dict[str, Any], shown: Collection[str]) -> None:
             print(f"  {group:9} " + ", ".join(f"{name} {number(value)}" for name, value in knobs.items()))
     if "metrics" in facts:
         _print_figures(facts, shown)
+    print(accuracy_is)
+    for line in lines_of_passes(facts["passes"]):
+        print(line)
     training = facts["training"]
     if training is not None:
         found = " (found trained)" if facts["reused"] else ""
@@ -276,8 +286,8 @@ def _print_everything(facts: dict[str, Any], shown: Collection[str]) -> None:
     for attempt in facts["attempts"]:
         reason = f": {attempt['reason']}" if attempt["reason"] else ""
         print(f"attempt {attempt['number']} on {attempt['node'] or '-'}: {attempt['state']}{reason}")
-    for file in facts["artifacts"]:
-        print(f"{file['kind']}: {file['path']}, {file['bytes']:,} bytes")
+    for line in lines_of_files(facts["artifacts"]):
+        print(line)
 
 
 def _print_figures(facts: dict[str, Any], shown: Collection[str]) -> None:
@@ -287,7 +297,7 @@ def _print_figures(facts: dict[str, Any], shown: Collection[str]) -> None:
     print_table(rows)
     if facts["accuracy_interval"]:
         low, high = facts["accuracy_interval"]
-        samples = facts["training"]["validation_samples"]
+        samples = facts["accuracy_samples"]
         print(f"accuracy on {samples} validation samples: 95 % interval {low:.4f} to {high:.4f}")
     for name, spread in facts["spread"].items():
         if name in facts["objectives"]:

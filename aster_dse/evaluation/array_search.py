@@ -21,12 +21,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aster_dse.activity import ActivityTrace
-from aster_dse.errors import PassError
+from aster_dse.errors import AsterError, PassError
 from aster_dse.evaluation.array_classes import NUMERICS_KNOBS
+from aster_dse.evaluation.calibration_sets import SELECTION, VERIFICATION
 from aster_dse.evaluation.class_choice import ClassChoice, ForeseenClass
 from aster_dse.evaluation.foreseen_loss import ForeseenLosses
 from aster_dse.evaluation.inner import InnerAnswer, useful_policies
-from aster_dse.evaluation.on_arrays import SELECTION, VERIFICATION, Computes, evaluate_on_arrays
+from aster_dse.evaluation.on_arrays import (
+    ArrayComputing,
+    computing_of,
+    evaluate_on_arrays,
+)
 from aster_dse.evaluation.pairs import PairSearch
 from aster_dse.evaluation.probe import Probe
 from aster_dse.evaluation.question import InnerQuestion
@@ -35,7 +40,7 @@ from aster_dse.pareto import non_dominated_mask
 from aster_dse.policy import apply_on_chips
 from aster_dse.space import METRICS, Candidate, LayerRanges, PolicyConfig, assign, parse_constraint
 
-__all__ = ["evaluate_on_arrays", "search_arrays"]
+__all__ = ["search_arrays"]
 
 Array = NDArray[np.float64]
 
@@ -50,7 +55,7 @@ _NEAREST = 8
 class _ArrayClass:
     """Accelerators that compute alike."""
 
-    computes: Computes
+    computes: ArrayComputing
     designs: list[int]
     foreseen: ForeseenClass
 
@@ -78,19 +83,27 @@ def search_arrays(
         passes: of the network; they are made where they are not found.
         candidate: the network; its own policy and accelerator give what is not searched.
         verify: measure the front anew, on another calibration set and other chips.
-        every_class: run all classes of the accelerators met, however many and whatever they promise: what
-            the choice among them is measured against.
+        every_class: run all classes of the accelerators met, whatever ``question.passes`` says and whatever
+            they promise; the choice among them is measured against that.
 
     Raises:
         InputError: no accelerator of the space can exist.
         PassError: no pass could be made.
     """
-    search = _Search(passes, candidate, question, every_class=every_class)
-    found = search.run()
+    passes = passes.on_samples(candidate.hardware.validation_samples)
+    search = _Search(passes, candidate, question)
+    found = search.run(every_class=every_class)
     best = _front_of(found.objectives, found.violation)
     chosen = [found.assignments[index] for index in best]
     wanted = VERIFICATION if verify else SELECTION
-    evaluations = evaluate_on_arrays(passes, candidate, chosen, question.constraints, calibration_set=wanted)
+    evaluations = evaluate_on_arrays(
+        passes,
+        candidate,
+        chosen,
+        question.constraints,
+        calibration_set=wanted,
+        failures=search.failures,
+    )
     signs = np.array([-1.0 if goal == "max" else 1.0 for goal in question.objectives.values()])
     figures = np.array([[e.metrics[name] for name in question.objectives] for e in evaluations]) * signs
     kept = _front_of(figures, np.array([e.violation for e in evaluations]))
@@ -99,31 +112,28 @@ def search_arrays(
         scored=search.scored,
         exhaustive=search.exhaustive,
         classes=search.classes_run,
-        failures=tuple(search.failures),
+        failures=tuple(dict.fromkeys(map(str, search.failures))),
     )
 
 
 class _Search:
-    def __init__(
-        self, passes: NetworkPasses, candidate: Candidate, question: InnerQuestion, *, every_class: bool
-    ) -> None:
+    def __init__(self, passes: NetworkPasses, candidate: Candidate, question: InnerQuestion) -> None:
         self.scored = 0
         self.classes_run = 0
-        self.failures: list[str] = []
+        self.failures: list[PassError] = []
         self.exhaustive = True
         self._passes, self._candidate, self._question = passes, candidate, question
-        self._every_class = every_class
         self._geometry = passes.plain.geometry
         self._names = list(question.objectives)
         if "accuracy" not in self._names:
             self._names.append("accuracy")
         self._place = self._names.index("accuracy")
 
-    def run(self) -> _Found:
+    def run(self, *, every_class: bool) -> _Found:
         """All configurations that are best in one of the classes that are run."""
         policies, batch = useful_policies(self._passes.plain, self._candidate, self._question)
         losses = None
-        if not self._every_class:
+        if not every_class:
             losses = ForeseenLosses(self._passes.foreseen, self._geometry, batch.accuracy)
         question = self._foreseen_question()
         foreseen = None if losses is None else losses.of_designs
@@ -138,7 +148,7 @@ class _Search:
             chosen = [assign(self._candidate, policy).policy for policy in policies]
             found = self._run_most_promising(explored, losses, chosen)
         if not found:
-            raise PassError("", "", self.failures[-1] if self.failures else "no class of arrays to run")
+            raise self.failures[-1] if self.failures else AsterError("there is no class of arrays to run")
         return _Found(
             [a for one in found for a in one.assignments],
             np.concatenate([one.objectives for one in found]),
@@ -180,11 +190,11 @@ class _Search:
         objectives = {name: METRICS[name].direction for name in self._names} | dict(self._question.objectives)
         return replace(self._question, objectives=objectives, constraints=lasting)
 
-    def _alike(self, explored: PairSearch) -> dict[Computes, list[int]]:
+    def _alike(self, explored: PairSearch) -> dict[ArrayComputing, list[int]]:
         """Numbers of the designs that compute alike."""
-        by_arrays: dict[Computes, list[int]] = {}
+        by_arrays: dict[ArrayComputing, list[int]] = {}
         for number, accelerator in enumerate(explored.accelerators):
-            by_arrays.setdefault(Computes.of(accelerator, self._geometry, SELECTION), []).append(number)
+            by_arrays.setdefault(computing_of(accelerator, self._geometry, SELECTION), []).append(number)
         return by_arrays
 
     def _classes(self, explored: PairSearch, losses: ForeseenLosses) -> list[_ArrayClass]:
@@ -225,17 +235,16 @@ class _Search:
     # --- what is run
 
     def _attempt(
-        self, computes: Computes, designs: Sequence[int], explored: PairSearch
+        self, computes: ArrayComputing, designs: Sequence[int], explored: PairSearch
     ) -> tuple[_Found, list[ActivityTrace]] | None:
-        """Run a class of arrays; None, and why, where a pass fails."""
+        """Run a class; None, and why, where a pass fails."""
         try:
             traces = computes.traces(self._passes, 0)
-            found = self._run(designs, explored, traces)
         except PassError as error:
-            self.failures.append(str(error))
+            self.failures.append(error)
             return None
         self.classes_run += 1
-        return found, traces
+        return self._run(designs, explored, traces), traces
 
     def _run(self, designs: Sequence[int], explored: PairSearch, traces: Sequence[ActivityTrace]) -> _Found:
         """Score a class from its passes."""

@@ -1,4 +1,4 @@
-"""Configurations of a network as its arrays compute it; accelerators that compute alike share passes."""
+"""Configurations of a network on the arrays of their accelerators, each from passes of its numerics class."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from aster_dse.activity import ActivityTrace
+from aster_dse.errors import PassError
 from aster_dse.evaluation.array_classes import arrays_of
+from aster_dse.evaluation.calibration_sets import VERIFICATION, first_chip_of
 from aster_dse.evaluation.evaluate import evaluate
 from aster_dse.evaluation.result import Evaluation
 from aster_dse.hardware import Accelerator, resolve
@@ -17,35 +19,50 @@ from aster_dse.numerics.network_passes import NetworkPasses
 from aster_dse.space import Candidate, assign, parse_constraint
 from aster_dse.space.cell_conditions import CellConditions
 
-__all__ = ["SELECTION", "VERIFICATION", "Computes", "evaluate_on_arrays"]
-
-SELECTION, VERIFICATION = 0, 1
-"""Calibration sets."""
+__all__ = [
+    "ArrayComputing",
+    "computing_of",
+    "evaluate_on_arrays",
+    "passes_for",
+]
 
 
 @dataclass(frozen=True)
-class Computes:
+class ArrayComputing:
     """All of an accelerator that changes what it computes."""
 
     arrays: NetworkArrays
+    """With the calibration set."""
     conditions: CellConditions
     chips: int
     event_gating: bool
     """True where it makes no difference."""
+    calibration_set: int
 
-    @classmethod
-    def of(cls, accelerator: Accelerator, geometry: NetworkGeometry, calibration_set: int) -> Computes:
-        return cls(
-            arrays_of(accelerator, geometry, calibration_set),
-            accelerator.conditions,
-            accelerator.chips,
-            accelerator.event_gating or not accelerator.conditions.read_noise,
-        )
+    def traces(self, passes: NetworkPasses, first_chip: int | None = None) -> list[ActivityTrace]:
+        """Of the network on each chip.
 
-    def traces(self, passes: NetworkPasses, first_chip: int) -> list[ActivityTrace]:
-        numbers = range(first_chip, first_chip + self.chips)
+        Args:
+            first_chip: number of the first; None for those that go with the calibration set.
+
+        Raises:
+            PassError: a pass could not be made.
+        """
+        start = first_chip_of(self.chips, self.calibration_set) if first_chip is None else first_chip
+        numbers = range(start, start + self.chips)
         found = passes.under(self.conditions)
         return found.traces(self.arrays, numbers, event_gating=self.event_gating)
+
+
+def computing_of(accelerator: Accelerator, geometry: NetworkGeometry, calibration_set: int) -> ArrayComputing:
+    """What an accelerator computes, its ranges from this calibration set."""
+    return ArrayComputing(
+        arrays_of(accelerator, geometry, calibration_set),
+        accelerator.conditions,
+        accelerator.chips,
+        accelerator.event_gating or not accelerator.conditions.read_noise,
+        calibration_set,
+    )
 
 
 def evaluate_on_arrays(
@@ -56,27 +73,48 @@ def evaluate_on_arrays(
     *,
     calibration_set: int = VERIFICATION,
     first_chip: int | None = None,
+    failures: list[PassError] | None = None,
 ) -> tuple[Evaluation, ...]:
     """Evaluate ``candidate`` with each of the ``inner`` assignments laid over it, on its arrays, in their
     order.
 
     Args:
-        first_chip: number of the first chip; None for those that the calibration set goes with: from 0 on
-            for selection, and for others those that follow the chips of the sets before.
+        first_chip: number of the first chip; None for those that go with the calibration set.
+        failures: takes the errors of passes that could not be made; the assignments that need them are then
+            left out.
 
     Raises:
-        PassError: a pass could not be made.
+        PassError: a pass could not be made, and nothing takes the error, or no other one could.
     """
-    geometry = passes.plain.geometry
+    passes = passes.on_samples(candidate.hardware.validation_samples)
     bounds = [parse_constraint(text) for text in constraints]
-    groups: dict[Computes, list[int]] = {}
-    for index, assignment in enumerate(inner):
-        accelerator = resolve(assign(candidate, dict(assignment)).hardware)
-        groups.setdefault(Computes.of(accelerator, geometry, calibration_set), []).append(index)
     found: dict[int, Evaluation] = {}
-    for alike, members in groups.items():
-        start = calibration_set * alike.chips if first_chip is None else first_chip
-        traces = alike.traces(passes, start)
+    for alike, members in _alike(candidate, inner, passes.plain.geometry, calibration_set).items():
+        try:
+            traces = alike.traces(passes, first_chip)
+        except PassError as error:
+            if failures is None:
+                raise
+            failures.append(error)
+            continue
         scored = evaluate(passes.plain, candidate, [inner[index] for index in members], bounds, chips=traces)
         found |= dict(zip(members, scored, strict=True))
-    return tuple(found[index] for index in range(len(inner)))
+    if inner and not found and failures:
+        raise failures[-1]
+    return tuple(found[index] for index in sorted(found))
+
+
+def passes_for(candidate: Candidate, inner: Sequence[Mapping[str, Any]], geometry: NetworkGeometry) -> int:
+    """Passes that :func:`evaluate_on_arrays` needs for these assignments."""
+    return sum(alike.chips for alike in _alike(candidate, inner, geometry, VERIFICATION))
+
+
+def _alike(
+    candidate: Candidate, inner: Sequence[Mapping[str, Any]], geometry: NetworkGeometry, calibration_set: int
+) -> dict[ArrayComputing, list[int]]:
+    """Places of the assignments whose accelerators compute alike."""
+    groups: dict[ArrayComputing, list[int]] = {}
+    for index, assignment in enumerate(inner):
+        accelerator = resolve(assign(candidate, dict(assignment)).hardware)
+        groups.setdefault(computing_of(accelerator, geometry, calibration_set), []).append(index)
+    return groups

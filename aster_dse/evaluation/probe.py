@@ -47,7 +47,7 @@ class Probe:
         return np.asarray((self._right - right) / len(self._passes.plain.labels))
 
     def _correct(self, logits: NDArray[np.float32]) -> Array:
-        """``[K]`` how many of the samples each policy answers correctly; logits are ``[S, n, T, classes]``."""
+        """``[K]`` how many of the samples each policy answers correctly, of ``[S, n, T, classes]``."""
         steps = logits.shape[2]
         found = np.empty(len(self._policies))
         doubts = {

@@ -28,7 +28,7 @@ class InnerQuestion:
     count: int
     """Pairs of a policy and an accelerator to score at most, where there are more."""
     seed: int
-    passes: int = 6
+    passes: int = 4
     """Numerics classes that a network is run on at most, where arrays are real."""
 
     def while_training(self) -> InnerQuestion:

@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aster_dse.errors import InputError
+from aster_dse.evaluation.array_subject import OnArrays
 from aster_dse.evaluation.subject import Costs, Subject
 from aster_dse.evaluation.verdict import Verdict, exits_at, joined, verdict
 from aster_dse.hardware import HardwareCost
 from aster_dse.policy import ExitMetric, Exits, skipped_blocks
 from aster_dse.space import PolicyConfig
 
-__all__ = ["Row", "Sweep", "rows_by_count", "rows_by_threshold", "sweep"]
+__all__ = ["Row", "Sweep", "rows_by_count", "rows_by_threshold", "sweep", "sweep_on_arrays"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,9 @@ class Sweep:
     metric: ExitMetric
     cells: tuple[tuple[Verdict, ...], ...]
     costs: tuple[tuple[HardwareCost, ...], ...] | None = None
+    """Of an inference; with real arrays those of the mean counts over the chips."""
+    ideal: NDArray[np.float64] | None = None
+    """``[rows, exits]`` accuracy of the plain network, where ``cells`` are those of real arrays."""
 
     @property
     def accuracy(self) -> NDArray[np.float64]:
@@ -134,3 +138,32 @@ def sweep(
         )
     cells = tuple(verdicts[frozenset(row.skipped)] for row in rows)
     return Sweep(tuple(rows), tuple(exits), metric, cells, priced)
+
+
+def sweep_on_arrays(
+    measured: OnArrays,
+    rows: Sequence[Row],
+    exits: Sequence[float],
+    *,
+    metric: ExitMetric = "confidence",
+    class_names: Sequence[str] = (),
+) -> Sweep:
+    """Judge every pair on the arrays of a design; cells are means over its chips."""
+    policies = [
+        PolicyConfig(skip_threshold=row.threshold, exit_threshold=threshold, exit_metric=metric)
+        for row in rows
+        for threshold in exits
+    ]
+    found, shape = measured.evaluations(policies), (len(rows), len(exits))
+    costs = measured.costs(policies)
+    return Sweep(
+        tuple(rows),
+        tuple(exits),
+        metric,
+        tuple(
+            tuple(measured.verdicts(row.threshold, exits, metric=metric, class_names=class_names))
+            for row in rows
+        ),
+        tuple(tuple(costs[start : start + len(exits)]) for start in range(0, len(costs), len(exits))),
+        np.array([result.metrics["accuracy_ideal"] for result in found]).reshape(shape),
+    )

@@ -8,11 +8,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_serializer
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_serializer,
+    model_serializer,
+)
 
 from aster_dse import __version__
+from aster_dse.evaluation.calibration_sets import SELECTION, VERIFICATION, first_chip_of
 from aster_dse.export.points import Point, configuration_dict
-from aster_dse.space import METRICS, Candidate, PolicyConfig
+from aster_dse.hardware import resolve
+from aster_dse.numerics.arrays import NUMERICS_VERSION
+from aster_dse.space import METRICS, Candidate, HardwareConfig, PolicyConfig
 from aster_dse.store.rows import RepeatRow, StudyRow
 
 __all__ = [
@@ -20,12 +31,17 @@ __all__ = [
     "ExportDocument",
     "ExportedPoint",
     "Interval",
+    "RealArrays",
     "Repeat",
     "TestAccuracy",
     "build_document",
 ]
 
 CONFIDENCE = 0.95
+_MEASURED = (
+    *("accuracy", "low", "high", "samples"),
+    *("accuracy_ideal", "accuracy_min", "accuracy_std", "chips"),
+)
 
 
 class Interval(Protocol):
@@ -39,6 +55,14 @@ class Interval(Protocol):
     def high(self) -> float: ...
     @property
     def samples(self) -> int: ...
+    @property
+    def accuracy_ideal(self) -> float | None: ...
+    @property
+    def accuracy_min(self) -> float | None: ...
+    @property
+    def accuracy_std(self) -> float | None: ...
+    @property
+    def chips(self) -> int | None: ...
 
 
 class _Entry(BaseModel):
@@ -46,7 +70,11 @@ class _Entry(BaseModel):
 
 
 class TestAccuracy(_Entry):
-    """Share of test samples classified correctly. The search never saw them."""
+    """Share of test samples classified correctly. The search never saw them.
+
+    Where arrays are real, by the network as the arrays of the verified chips compute it, mean over chips; the
+    entries after ``confidence`` are there only then.
+    """
 
     __test__ = False
 
@@ -55,6 +83,32 @@ class TestAccuracy(_Entry):
     high: float
     samples: int
     confidence: float = CONFIDENCE
+    accuracy_ideal: float | None = None
+    """Of the plain network with the same policy."""
+    accuracy_min: float | None = None
+    """On the worst chip."""
+    accuracy_std: float | None = None
+    """Standard deviation between chips (n - 1), 0 at one chip."""
+    chips: int | None = None
+
+    @model_serializer(mode="wrap")
+    def _stated(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if value is not None}
+
+
+class RealArrays(_Entry):
+    """What the figures of a configuration on real arrays were measured with."""
+
+    conditions: str
+    """Of the cells, those of the library spelt out; ``none`` where they are as programmed."""
+    chips: Annotated[int, Field(ge=1)]
+    first_chip: Annotated[int, Field(ge=0)]
+    """Number of the first chip that the figures are of; the search chose on others."""
+    calibration_set: Annotated[int, Field(ge=0)]
+    """Of the figures, the test accuracy included."""
+    selection_calibration_set: Annotated[int, Field(ge=0)]
+    """That the search chose on."""
+    numerics_version: int
 
 
 class Repeat(_Entry):
@@ -65,13 +119,18 @@ class Repeat(_Entry):
 
 
 class ExportedPoint(_Entry):
-    """One configuration. ``metrics`` are on validation data, ``test`` is on test data."""
+    """One configuration. ``metrics`` are on validation data, ``test`` is on test data.
+
+    On real arrays both are verified: of a calibration set and of chips that the search did not choose by.
+    """
 
     trial: Annotated[int, Field(ge=0)]
     index: Annotated[int, Field(ge=0)]
     feasible: bool
     violation: float
     """Relative excess over the constraints' bounds, summed; 0 where all hold."""
+    arrays: Literal["ideal"] | RealArrays = "ideal"
+    """``ideal``, as in every file of an older version: accuracies are those of the plain network."""
     metrics: dict[str, float]
     accuracy_interval: tuple[float, float] | None = None
     """Of the accuracy on validation data, with 95 % confidence (Wilson); the search chose by it."""
@@ -131,19 +190,15 @@ def build_document(
     """
     name = shlex.quote(str(path)) if path is not None else "FILE"
     exported = []
-    scores: dict[tuple[str, PolicyConfig], Interval | None] = {}
-    for position, point in enumerate(points):
-        # Points that differ in the accelerator alone answer alike.
-        tested = (point.training_key, point.candidate.policy)
-        if tested not in scores:
-            scores[tested] = test_score(point.candidate)
-        score = scores[tested]
+    scores = _scores(points, test_score)
+    for position, (point, score) in enumerate(zip(points, scores, strict=True)):
         exported.append(
             ExportedPoint(
                 trial=point.trial,
                 index=point.index,
                 feasible=point.feasible,
                 violation=point.violation,
+                arrays=_arrays(point.candidate),
                 metrics={metric: point.metrics[metric] for metric in METRICS},
                 accuracy_interval=point.accuracy_interval,
                 repeats=tuple(
@@ -153,9 +208,7 @@ def build_document(
                 ),
                 test=None
                 if score is None
-                else TestAccuracy(
-                    accuracy=score.accuracy, low=score.low, high=score.high, samples=score.samples
-                ),
+                else TestAccuracy(**{name: getattr(score, name) for name in _MEASURED}),
                 training_key=point.training_key,
                 configuration=point.candidate,
                 reproduce=f"aster-dse reproduce {name} --point {position}",
@@ -174,4 +227,34 @@ def build_document(
         constraints=study.constraints,
         units={metric.name: metric.unit for metric in METRICS.values()},
         points=tuple(exported),
+    )
+
+
+def _scores(
+    points: Sequence[Point], test_score: Callable[[Candidate], Interval | None]
+) -> list[Interval | None]:
+    """The test score of each point: those of a network one after the other, equal ones once."""
+    known: dict[tuple[str, PolicyConfig, HardwareConfig | None], Interval | None] = {}
+    found: dict[int, Interval | None] = {}
+    for position, point in sorted(enumerate(points), key=lambda entry: entry[1].training_key):
+        # On ideal arrays points that differ in the accelerator alone answer alike.
+        hardware = point.candidate.hardware
+        tested = (point.training_key, point.candidate.policy, hardware if hardware.arrays == "real" else None)
+        if tested not in known:
+            known[tested] = test_score(point.candidate)
+        found[position] = known[tested]
+    return [found[position] for position in range(len(points))]
+
+
+def _arrays(candidate: Candidate) -> Literal["ideal"] | RealArrays:
+    if candidate.hardware.arrays != "real":
+        return "ideal"
+    accelerator = resolve(candidate.hardware)
+    return RealArrays(
+        conditions=accelerator.conditions.text,
+        chips=accelerator.chips,
+        first_chip=first_chip_of(accelerator.chips, VERIFICATION),
+        calibration_set=VERIFICATION,
+        selection_calibration_set=SELECTION,
+        numerics_version=NUMERICS_VERSION,
     )

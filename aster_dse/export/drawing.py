@@ -16,28 +16,29 @@ FONT = {"family": "Helvetica, Arial, Liberation Sans, sans-serif", "size": 13, "
 
 
 def write_figure(figure: go.Figure, path: Path) -> None:
-    """Write a picture (``.png``) or a page that works without a network (``.html``).
+    """Write a picture (``.png``, ``.svg``) or a page that works without a network (``.html``).
 
     Raises:
         InputError: the file cannot be written.
-        AsterError: there is no browser that draws a PNG.
+        AsterError: there is no browser that draws pictures.
     """
     try:
         if path.suffix.lower() == ".html":
             figure.write_html(path, include_plotlyjs=True, config={"displaylogo": False})
             return
-        path.write_bytes(_png(figure, path))
+        path.write_bytes(_picture(figure, path))
     except OSError as error:
         raise InputError(str(path), f"cannot be written: {error.strerror}", "name another file") from None
 
 
-def _png(figure: go.Figure, path: Path) -> bytes:
+def _picture(figure: go.Figure, path: Path) -> bytes:
+    kind = path.suffix.lower().removeprefix(".")
     try:
-        drawn: bytes = figure.to_image(format="png", scale=1.5)
+        drawn: bytes = figure.to_image(format=kind, scale=1.5 if kind == "png" else 1.0)
     except (RuntimeError, ValueError) as error:
         # Kaleido's errors are these; that a browser is missing or does not start is what can go wrong here.
         raise AsterError(
-            f"{path}: a PNG is drawn by Chrome or Chromium, and none could be started "
+            f"{path}: a {kind.upper()} is drawn by Chrome or Chromium, and none could be started "
             f"(install Chromium, name it in BROWSER_PATH, or write {path.with_suffix('.html')} instead)"
         ) from error
     return drawn

@@ -63,6 +63,7 @@ class Point:
             "study": self.study,
             "trial": self.trial,
             "index": self.index,
+            "arrays": self.candidate.hardware.arrays,
             "metrics": dict(self.metrics),
             "accuracy_interval": None if self.accuracy_interval is None else list(self.accuracy_interval),
             "feasible": self.feasible,
@@ -174,6 +175,8 @@ def points_at(reader: StudyQueries, study: StudyRow, places: Sequence[tuple[int,
     for (number, index), row in zip(places, rows, strict=True):
         # The trial's complete configuration, not the space's fixed values: the space may have grown since.
         proposed = Candidate.model_validate(trials[number].candidate)
+        counted = samples.get(row.training_key)
+        part = proposed.hardware.validation_samples if proposed.hardware.arrays == "real" else None
         points.append(
             Point(
                 study=study.name,
@@ -183,7 +186,7 @@ def points_at(reader: StudyQueries, study: StudyRow, places: Sequence[tuple[int,
                 violation=row.evaluation.violation,
                 candidate=assign(proposed, row.evaluation.assignment),
                 training_key=row.training_key,
-                samples=samples.get(row.training_key),
+                samples=counted if counted is None or part is None else min(part, counted),
             )
         )
     return points

@@ -88,7 +88,8 @@ def repeat(
     executor: Executor,
     *,
     artifacts: Path,
-    on_epoch: Any = None,
+    constraints: Sequence[str] = (),
+    on_report: Any = None,
     stop: threading.Event | None = None,
 ) -> Iterator[tuple[list[RepeatRow], NetworkFailure | None]]:
     """Train networks, or find them trained, and evaluate their points; they come as they are done.
@@ -98,7 +99,8 @@ def repeat(
         networks: from :func:`waiting_networks`; a job's trial is the place in here.
         executor: runs the jobs.
         artifacts: folder of trained networks; those trained here stay in it.
-        on_epoch: is given the reports of running trainings.
+        constraints: of the study, which decide about the chip yield.
+        on_report: is given the reports of running jobs.
         stop: once set, no further network is begun; those that run are waited for.
 
     Yields:
@@ -117,12 +119,12 @@ def repeat(
                     trial=number,
                     candidate=candidate,
                     inner=tuple(inner_assignment(point.candidate) for point in points),
-                    constraints=(),
+                    constraints=tuple(constraints),
                     artifacts=str(artifacts),
                 )
             )
             running += 1
-        outcome = executor.wait(on_epoch)
+        outcome = executor.wait(on_report)
         running -= 1
         candidate, points = networks[outcome.trial]
         if isinstance(outcome, NetworkResult):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from aster_dse.errors import AsterError, InputError, NotFoundError
-from aster_dse.export.document import ExportDocument, ExportedPoint
+from aster_dse.export.document import ExportDocument, ExportedPoint, Interval, RealArrays
 from aster_dse.export.points import inner_assignment
-from aster_dse.search.protocol import Executor, NetworkFailure, NetworkJob
-from aster_dse.space import METRICS
+from aster_dse.numerics.arrays import NUMERICS_VERSION
+from aster_dse.search.outcomes import keep_file
+from aster_dse.search.protocol import Executor, NetworkFailure, NetworkJob, NetworkResult
+from aster_dse.space import METRICS, Candidate
 from aster_dse.space.document import Place, parse_yaml
 
 __all__ = ["Reproduction", "load_document", "reproduce"]
@@ -22,13 +24,17 @@ __all__ = ["Reproduction", "load_document", "reproduce"]
 COST_TOLERANCE = 1e-9
 """Greatest relative difference of a cost: sums may be formed in another order."""
 
-_EXACT = tuple(name for name, metric in METRICS.items() if not metric.costs)
-"""Counts of samples and steps, which the same machine gives again to the last bit."""
+_INEXACT = frozenset(name for name, metric in METRICS.items() if metric.costs)
+"""All others count samples and steps, which the same machine gives again to the last bit."""
+_TESTED = ("accuracy", "accuracy_ideal", "accuracy_min", "accuracy_std")
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """The figures of one point as they were stored and as they came out now."""
+    """The figures of one point as they were stored and as they came out now.
+
+    Its metrics, and what it states of the test split as ``test_accuracy`` and so on.
+    """
 
     trial: int
     index: int
@@ -46,7 +52,7 @@ class Reproduction:
     @property
     def agrees(self) -> bool:
         return all(
-            difference <= (0.0 if name in _EXACT else COST_TOLERANCE)
+            difference <= (COST_TOLERANCE if name in _INEXACT else 0.0)
             for name, difference in self.relative_difference.items()
         )
 
@@ -102,8 +108,9 @@ def reproduce(
     executor: Executor,
     *,
     artifacts: Path,
+    test_score: Callable[[Candidate], Interval | None],
     constraints: Sequence[str] = (),
-    on_epoch: Any = None,
+    on_report: Any = None,
 ) -> Iterator[Reproduction]:
     """Evaluate points again, each network trained once; they come as their networks are done.
 
@@ -112,12 +119,16 @@ def reproduce(
         points: what to evaluate.
         executor: runs the jobs.
         artifacts: an empty folder, or what is found there is not trained again.
+        test_score: accuracy of a configuration on test data, its network in ``artifacts``.
         constraints: of the study.
-        on_epoch: is given the reports of running trainings.
+        on_report: is given the reports of running jobs.
 
     Raises:
+        InputError: a point was computed by another version of the arrays' numerics.
         AsterError: a network could not be trained or evaluated.
     """
+    for point in points:
+        _check_version(point)
     by_network: dict[str, list[ExportedPoint]] = {}
     for point in points:
         by_network.setdefault(point.configuration.training_key(), []).append(point)
@@ -134,12 +145,32 @@ def reproduce(
             )
         )
     for _ in waiting:
-        outcome = executor.wait(on_epoch)
+        outcome = executor.wait(on_report)
         group = waiting[outcome.trial]
         if isinstance(outcome, NetworkFailure):
             raise AsterError(f"trial {group[0].trial} cannot be reproduced: {outcome.reason}")
+        if isinstance(outcome, NetworkResult):
+            for name, content in outcome.files.items():
+                keep_file(artifacts / outcome.training_key, name, content)
         for point, evaluation in zip(group, outcome.evaluations, strict=True):
             stored = {name: point.metrics[name] for name in METRICS if name in point.metrics}
-            yield Reproduction(
-                point.trial, point.index, stored, {name: evaluation.metrics[name] for name in stored}
-            )
+            now = {name: evaluation.metrics[name] for name in stored}
+            if point.test is not None:
+                stored |= _tested(point.test)
+                now |= _tested(test_score(point.configuration))
+            yield Reproduction(point.trial, point.index, stored, {name: now[name] for name in stored})
+
+
+def _check_version(point: ExportedPoint) -> None:
+    if isinstance(point.arrays, RealArrays) and point.arrays.numerics_version != NUMERICS_VERSION:
+        raise InputError(
+            f"trial {point.trial}, index {point.index}: arrays.numerics_version",
+            f"{point.arrays.numerics_version}, but this version computes arrays by {NUMERICS_VERSION}",
+            "reproduce it with the version that exported it",
+        )
+
+
+def _tested(score: Interval | None) -> dict[str, float]:
+    """What is stated of the test split."""
+    found = {f"test_{name}": getattr(score, name, None) for name in _TESTED}
+    return {name: value for name, value in found.items() if value is not None}

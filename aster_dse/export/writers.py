@@ -13,16 +13,18 @@ from typing import Any
 import yaml
 
 from aster_dse.errors import InputError
-from aster_dse.export.document import CONFIDENCE, ExportDocument
+from aster_dse.export.document import CONFIDENCE, ExportDocument, ExportedPoint, RealArrays
 
 __all__ = ["FORMATS", "render", "write_atomically"]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Characters with which a spreadsheet begins a formula, wherever the text came from."""
 
+_TEST = ("accuracy", "low", "high", "samples", "accuracy_ideal", "accuracy_min", "accuracy_std", "chips")
 _HEADER = """\
 # Configurations chosen by aster-dse. metrics: on validation data, which the search saw; test: on data that it
 # never saw, with its {confidence:.0%} confidence interval. hardware: what differs from the base accelerator.
+# arrays: ideal, where accuracies are those of the plain network; else what the figures were measured with.
 # Evaluate all of them again from scratch: aster-dse reproduce THIS-FILE
 """
 
@@ -85,11 +87,12 @@ def _csv(document: ExportDocument) -> str:
             "index": point.index,
             "feasible": point.feasible,
             "violation": point.violation,
+            **_arrays(point),
             **point.metrics,
             **dict(
                 zip(("accuracy_low", "accuracy_high"), point.accuracy_interval or (None, None), strict=True)
             ),
-            **{f"test_{name}": test.get(name) for name in ("accuracy", "low", "high", "samples")},
+            **{f"test_{name}": test.get(name) for name in _TEST},
             "training_key": point.training_key,
         }
         for group, knobs in point.configuration.model_dump(mode="json").items():
@@ -100,6 +103,14 @@ def _csv(document: ExportDocument) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return stream.getvalue()
+
+
+def _arrays(point: ExportedPoint) -> dict[str, Any]:
+    """What the accuracies are of, and on real arrays what they were measured with; else empty cells."""
+    real = point.arrays if isinstance(point.arrays, RealArrays) else None
+    entries = ("conditions", "chips", "first_chip", "calibration_set")
+    measured = {f"arrays_{name}": None if real is None else getattr(real, name) for name in entries}
+    return {"arrays": "ideal" if real is None else "real", **measured}
 
 
 def _cell(value: Any) -> Any:

@@ -21,7 +21,9 @@ __all__ = [
 ]
 
 
-_CHIPS = 8
+_READ_OUT = ("compute", "adc_levels", "adc_range", "column_kind")
+"""What a preset's notes on accuracy are about."""
+CHIPS_UNDER_CONDITIONS = 8
 """Chips that are drawn where the cells have conditions and no number is given."""
 
 
@@ -60,6 +62,8 @@ class Accelerator:
     """Of the cells in the arrays; ideal where none are asked for."""
     chips: int
     """Chips whose cells are drawn."""
+    validation_samples: int | None
+    """On which real arrays are judged; None for all."""
     layers: tuple[tuple[str, LayerKnobs], ...] = ()
     """Knobs of single layers by pattern; later ones win."""
     notes: tuple[str, ...] = ()
@@ -109,7 +113,7 @@ def resolve(config: HardwareConfig) -> Accelerator:
         chosen["cell_bits"] = min(chosen["cell_bits"], library.cells[chosen["cell"]].most_bits)
     conditions = _conditions(config, library, chosen["cell"])
     chosen["conditions"] = conditions
-    chosen["chips"] = config.chips or (1 if conditions.ideal else _CHIPS)
+    chosen["chips"] = config.chips or (1 if conditions.ideal else CHIPS_UNDER_CONDITIONS)
     design = Accelerator(
         base=config.base,
         library=library,
@@ -219,6 +223,8 @@ def _settled(preset: Preset, config: HardwareConfig, chosen: dict[str, Any]) -> 
         for name, what in (("adc_kind", "read-out"), ("cell", "cell"), ("cell_bits", "bits per cell"))
         if getattr(config, name) is None and chosen[name] != getattr(preset.knobs, name)
     )
+    if all(chosen[name] == getattr(preset.knobs, name) for name in _READ_OUT):
+        notes += preset.notes
     if config.arrays == "ideal" and not chosen["conditions"].ideal:
         notes += ("hardware.conditions change nothing while hardware.arrays is ideal",)
     return notes

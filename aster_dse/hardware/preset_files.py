@@ -47,6 +47,8 @@ class Preset(BaseModel):
     name: str
     knobs: _Knobs
     fabric: Fabric
+    notes: tuple[str, ...] = ()
+    """What its way of reading columns means for accuracy; said while that is as the preset has it."""
 
 
 def preset_names() -> tuple[str, ...]:

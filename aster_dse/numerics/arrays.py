@@ -15,12 +15,12 @@ __all__ = ["EXACT", "NUMERICS_VERSION", "RANGE_RULES", "LayerArrays", "NetworkAr
 NUMERICS_VERSION = 1
 """Part of every key; raise it when the same arrays would give other results."""
 
-RangeRule = Literal["worst", "max", "p99.9", "p99", "unit", "mse", "mse2", "exact"]
-RANGE_RULES: tuple[str, ...] = ("worst", "max", "p99.9", "p99", "unit", "mse", "mse2")
+RangeRule = Literal["worst", "max", "p99.9", "p99", "unit", "mse", "mse2", "neurosim", "exact"]
+RANGE_RULES: tuple[str, ...] = ("worst", "max", "p99.9", "p99", "unit", "mse", "mse2", "neurosim")
 """How the range that a converter's levels span is chosen, see :mod:`aster_dse.numerics.ranges`."""
 EXACT = "exact"
 """Column sums as they are, without a converter: calibration, and comparison with the plain network."""
-_CALIBRATED = ("max", "p99.9", "p99", "mse", "mse2")
+_CALIBRATED = ("max", "p99.9", "p99", "mse", "mse2", "neurosim")
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,11 @@ class LayerArrays:
     def calibrated(self) -> bool:
         """Whether its ranges are taken from samples."""
         return self.compute == "analog" and self.adc_range in _CALIBRATED
+
+    @property
+    def rounds_down(self) -> bool:
+        """Whether a code is the last one that the sum reaches, in place of the nearest."""
+        return self.compute == "analog" and self.adc_range == "neurosim"
 
     @property
     def text(self) -> str:

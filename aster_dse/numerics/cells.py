@@ -99,16 +99,19 @@ def normal_quantiles() -> NDArray[np.int64]:
     return np.asarray(np.rint(ndtri(middle) * float(1 << _NORMAL_BITS)), dtype=np.int64)
 
 
-def noise_table(conditions: CellConditions) -> NDArray[np.int32]:
+def noise_table(conditions: CellConditions, *, less: int = 0) -> NDArray[np.int32]:
     """What read noise adds to ``x m`` of sums with 8 fractional bits, at each of the quantiles.
+
+    Args:
+        less: taken off all of them.
 
     Raises:
         ValueError: so much noise that 32 bits do not hold it.
     """
     drawn = normal_quantiles() * (conditions.read_noise * 2.0 ** (15 + FINE - _NORMAL_BITS))
-    if np.abs(drawn).max() >= 2.0**31:
+    if np.abs(drawn).max() + less >= 2.0**31:
         raise ValueError("read noise of more than 50 steps")
-    return np.asarray(np.rint(drawn), dtype=np.int32)
+    return np.asarray(np.rint(drawn) - less, dtype=np.int32)
 
 
 def _normal(shape: tuple[int, ...], layer: int, chip: int) -> NDArray[np.float64]:

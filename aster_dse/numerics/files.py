@@ -20,11 +20,29 @@ from filelock import FileLock
 from aster_dse.errors import InputError, NotFoundError
 from aster_dse.numerics.calibration import Calibration
 from aster_dse.training import TrainedNetwork
-from aster_dse.workload import Workload
+from aster_dse.workload import Split, Workload
 
-__all__ = ["found_or_made", "load_calibration", "network_digest", "save_calibration"]
+__all__ = [
+    "calibration_file",
+    "found_or_made",
+    "load_calibration",
+    "network_digest",
+    "pass_file",
+    "save_calibration",
+    "split_digest",
+]
 
 Kept = TypeVar("Kept")
+
+
+def pass_file(key: str) -> str:
+    """Name of the file of a pass."""
+    return f"pass-{key}.npz"
+
+
+def calibration_file(key: str) -> str:
+    """Name of the file of a calibration."""
+    return f"calibration-{key}.npz"
 
 
 def network_digest(trained: TrainedNetwork, workload: Workload) -> str:
@@ -36,10 +54,21 @@ def network_digest(trained: TrainedNetwork, workload: Workload) -> str:
     digest.update(repr(trained.geometry).encode())
     digest.update(workload.config.model_dump_json().encode())
     for split in (workload.train, workload.validation):
-        digest.update(np.ascontiguousarray(split.labels).tobytes())
-        if isinstance(split.frames, np.ndarray):
-            digest.update(np.ascontiguousarray(split.frames).data)
+        _add(digest, split)
     return digest.hexdigest()[:20]
+
+
+def split_digest(split: Split) -> str:
+    """Content address of samples: 20 hexadecimal digits."""
+    digest = hashlib.sha256()
+    _add(digest, split)
+    return digest.hexdigest()[:20]
+
+
+def _add(digest: hashlib._Hash, split: Split) -> None:
+    digest.update(np.ascontiguousarray(split.labels).tobytes())
+    if isinstance(split.frames, np.ndarray):
+        digest.update(np.ascontiguousarray(split.frames).data)
 
 
 def found_or_made(

@@ -129,7 +129,7 @@ class ForeseenErrors:
         noise = self._chip.conditions.read_noise**2
         for place, (row, m) in enumerate(zip(histograms, found, strict=True)):
             sums = np.flatnonzero(row)
-            read = codes(sums, m, arrays.adc_levels, fine) * (ONE / m)
+            read = codes(sums, m, arrays.adc_levels, fine, down=arrays.rounds_down) * (ONE / m)
             squares = (sums / (1 << fine) - read) ** 2 + noise * (ONE / m) ** 2
             total += 4.0 ** (arrays.cell_bits * place) * float(row[sums] @ squares)
         return ready.weights.step**2 * total

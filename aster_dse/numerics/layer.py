@@ -8,10 +8,11 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from aster_dse.network.geometry import SynapticLayer
 from aster_dse.numerics.arrays import EXACT, LayerArrays
-from aster_dse.numerics.cells import Chip, conductances, off_level
+from aster_dse.numerics.cells import Chip, conductances, noise_table, off_level
 from aster_dse.numerics.ranges import FINE, ONE
 from aster_dse.numerics.weights import QuantisedWeights, cell_levels
 
@@ -49,8 +50,14 @@ class ArrayLayer:
 
     @property
     def noisy(self) -> bool:
-        """Reading the columns is noisy."""
-        return not self.exact and self.chip.conditions.read_noise > 0.0
+        """Something is added to a column's sum where it is read: noise, or what makes the code round down."""
+        return not self.exact and (self.arrays.rounds_down or self.chip.conditions.read_noise > 0.0)
+
+    @cached_property
+    def noise(self) -> NDArray[np.int32]:
+        """65,536 equally likely amounts that are added to ``x m`` of a :attr:`noisy` layer."""
+        half = 1 << (14 + FINE) if self.arrays.rounds_down else 0
+        return noise_table(self.chip.conditions, less=half)
 
     @cached_property
     def levels(self) -> NDArray[np.int32]:
@@ -67,6 +74,16 @@ class ArrayLayer:
         if not self.fine:
             return self.levels.astype(np.int64)
         return conductances(self.levels, self.arrays, self.number, self.chip)
+
+    @cached_property
+    def whole_weights(self) -> NDArray[np.int64]:
+        """``[outputs, fan-in]`` quantised weights, which a digital array sums whole."""
+        return self.weights.q.astype(np.int64)
+
+    @cached_property
+    def on_devices(self) -> dict[str, Tensor]:
+        """Copies of cells on other devices, made by the reference."""
+        return {}
 
     @cached_property
     def calibration_cells(self) -> NDArray[np.int64]:

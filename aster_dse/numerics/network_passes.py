@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,17 @@ from aster_dse.errors import PassError
 from aster_dse.numerics.arrays import NetworkArrays
 from aster_dse.numerics.calibration import Calibration, array_layers, calibrate, check_samples, folded_layers
 from aster_dse.numerics.cells import Chip
-from aster_dse.numerics.files import found_or_made, load_calibration, network_digest, save_calibration
+from aster_dse.numerics.files import (
+    calibration_file,
+    found_or_made,
+    load_calibration,
+    network_digest,
+    pass_file,
+    save_calibration,
+    split_digest,
+)
 from aster_dse.numerics.foreseen import ForeseenErrors
+from aster_dse.numerics.layer import ArrayLayer
 from aster_dse.numerics.passes import array_logits, run_pass
 from aster_dse.numerics.weights import FoldedWeights
 from aster_dse.space.cell_conditions import CellConditions
@@ -40,7 +50,7 @@ class PassLog:
     seconds: float = 0.0
     """That passes, calibrations and probes took."""
     files: list[str] = field(default_factory=list)
-    """Names of the passes asked for, in the network's folder."""
+    """Names of the passes asked for and of the calibrations that they took, in the network's folder."""
 
 
 class NetworkPasses:
@@ -48,10 +58,12 @@ class NetworkPasses:
 
     Args:
         folder: of the trained network's files.
-        plain: trace of the plain network.
+        plain: trace of the plain network on the same samples.
         conditions: of the cells.
         threads: of this process's linear algebra.
         on_pass: called before each pass that is made.
+        split: the samples that the network runs over.
+        network: what messages call it; None for the name of the folder.
 
     Raises:
         InputError: too few training samples to calibrate on.
@@ -67,32 +79,62 @@ class NetworkPasses:
         *,
         threads: int = 1,
         on_pass: Callable[[], None] | None = None,
+        split: Literal["validation", "test"] = "validation",
+        network: str | None = None,
     ) -> None:
         check_samples(workload)
         self.conditions = conditions
         self.plain = plain
         self.log = PassLog()
         self._siblings: dict[CellConditions, NetworkPasses] = {conditions: self}
+        self._parts: dict[int, NetworkPasses] = {}
         self._trained, self._workload = trained, workload
         self._folder, self._threads, self._on_pass = folder, threads, on_pass
+        self._split: Literal["validation", "test"] = split
+        self._network = network or folder.name
         self._known: dict[str, ActivityTrace] = {}
         self._calibrations: dict[str, Calibration] = {}
+
+    def on_samples(self, samples: int | None) -> NetworkPasses:
+        """Passes of the same network on some of the validation samples, evenly spaced over the split.
+
+        Args:
+            samples: their number; all of them for None, and where there are no more.
+        """
+        found = len(self.plain.labels)
+        if samples is None or samples >= found:
+            return self
+        if samples not in self._parts:
+            index = np.linspace(0, found - 1, samples).round().astype(np.int64)
+            split = self._workload.validation
+            part = Split(split.frames[index], split.labels[index])
+            self._parts[samples] = self._like(
+                replace(self._workload, validation=part), self.plain.of_samples(index), self.conditions
+            )
+        return self._parts[samples]
 
     def under(self, conditions: CellConditions) -> NetworkPasses:
         """Passes of the same network under other conditions of the cells."""
         if conditions not in self._siblings:
-            other = NetworkPasses(
-                self._trained,
-                self._workload,
-                self._folder,
-                self.plain,
-                conditions,
-                threads=self._threads,
-                on_pass=self._on_pass,
-            )
-            other.log, other._siblings = self.log, self._siblings
+            other = self._like(self._workload, self.plain, conditions)
+            other._siblings = self._siblings
             self._siblings[conditions] = other
         return self._siblings[conditions]
+
+    def _like(self, workload: Workload, plain: ActivityTrace, conditions: CellConditions) -> NetworkPasses:
+        other = NetworkPasses(
+            self._trained,
+            workload,
+            self._folder,
+            plain,
+            conditions,
+            threads=self._threads,
+            on_pass=self._on_pass,
+            split=self._split,
+            network=self._network,
+        )
+        other.log = self.log
+        return other
 
     @cached_property
     def foreseen(self) -> ForeseenErrors:
@@ -133,9 +175,9 @@ class NetworkPasses:
 
     def _trace(self, arrays: NetworkArrays, number: int, event_gating: bool) -> ActivityTrace:
         gated = event_gating or not self.conditions.read_noise
-        key = arrays.key(f"{self._digest} {self.conditions.text} {number} {gated}")
+        key = arrays.key(f"{self._digest} {self.conditions.text} {number} {gated}{self._samples}")
         if key not in self._known:
-            name = f"pass-{key}.npz"
+            name = pass_file(key)
             trace, made = found_or_made(
                 self._folder / name,
                 lambda path: load_trace(path, self._trained.geometry),
@@ -150,26 +192,52 @@ class NetworkPasses:
     def _made(self, arrays: NetworkArrays, number: int, gated: bool) -> ActivityTrace:
         if self._on_pass is not None:
             self._on_pass()
-        chip = Chip(self.conditions, number)
         try:
-            calibration = self._calibration(arrays) if arrays.calibrated else None
+            layers = self.layers(arrays, number, event_gating=gated)
             started = time.perf_counter()
             with torch_threads(self._threads):
-                geometry = self._trained.geometry
-                layers = array_layers(geometry, self._folded, arrays, chip, calibration, event_gating=gated)
-                trace = run_pass(self._trained, self._workload, layers, self.plain)
+                trace = run_pass(self._trained, self._workload, layers, self.plain, split=self._split)
         except (MemoryError, RuntimeError, ValueError) as error:
-            raise PassError(self._folder.name, arrays.text(self._trained.geometry), str(error)) from error
+            raise PassError(self._network, arrays.text(self._trained.geometry), str(error)) from error
         self.log.seconds += time.perf_counter() - started
         return trace
+
+    def layers(
+        self, arrays: NetworkArrays, number: int, *, event_gating: bool = True
+    ) -> tuple[ArrayLayer, ...]:
+        """The layers on the arrays of a chip, with their ranges, in the order of ``geometry.synaptic``."""
+        calibration = self._calibration(arrays) if arrays.calibrated else None
+        return array_layers(
+            self._trained.geometry,
+            self._folded,
+            arrays,
+            Chip(self.conditions, number),
+            calibration,
+            event_gating=event_gating,
+        )
+
+    def logits(
+        self, layers: Sequence[ArrayLayer], *, skipped: frozenset[int] = frozenset()
+    ) -> NDArray[np.float32]:
+        """``[N, T, classes]`` of the network on any arrays, over the samples of its passes; not kept."""
+        device = next(self._trained.model.parameters()).device
+        with torch_threads(self._threads):
+            feed = Feed(self._workload.validation, self._workload, device)
+            return array_logits(self._trained, self._workload, layers, feed, [skipped])[0]
+
+    @property
+    def name(self) -> str:
+        """What messages call the network."""
+        return self._network
 
     def _calibration(self, arrays: NetworkArrays) -> Calibration:
         key = arrays.calibration_key(f"{self._digest} {self.conditions.on_off}")
         if key not in self._calibrations:
             started = time.perf_counter()
+            name = calibration_file(key)
             with torch_threads(self._threads):
                 calibration, made = found_or_made(
-                    self._folder / f"calibration-{key}.npz",
+                    self._folder / name,
                     load_calibration,
                     lambda: calibrate(
                         self._trained, self._workload, self._folded, arrays, Chip(self.conditions)
@@ -177,6 +245,7 @@ class NetworkPasses:
                     save_calibration,
                 )
             self.log.calibrations_made += made
+            self.log.files.append(name)
             self._calibrations[key] = calibration
             self.log.seconds += time.perf_counter() - started
         return self._calibrations[key]
@@ -188,3 +257,10 @@ class NetworkPasses:
     @cached_property
     def _digest(self) -> str:
         return network_digest(self._trained, self._workload)
+
+    @cached_property
+    def _samples(self) -> str:
+        """What the key says of the samples; the digest holds those that a search sees."""
+        if self._split == "validation":
+            return ""
+        return f" {self._split} {split_digest(self._workload.test)}"

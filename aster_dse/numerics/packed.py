@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aster_dse.numerics.cells import column_keys, noise_table
+from aster_dse.numerics.cells import column_keys
 from aster_dse.numerics.layer import ArrayLayer
 from aster_dse.numerics.ranges import FINE, ONE
 
@@ -101,7 +101,7 @@ def alike(one: ArrayLayer, other: ArrayLayer) -> bool:
     """Whether two layers that read the same spikes can be computed at once."""
     names = ("rows", "cell_bits", "weight_bits", "column_kind", "compute")
     same = all(getattr(one.arrays, name) == getattr(other.arrays, name) for name in names)
-    return same and one.exact == other.exact
+    return same and (one.exact, one.arrays.rounds_down) == (other.exact, other.arrays.rounds_down)
 
 
 def pack(layers: Sequence[ArrayLayer]) -> PackedLayers:
@@ -132,7 +132,7 @@ def pack(layers: Sequence[ArrayLayer]) -> PackedLayers:
         bias_rows=torch.from_numpy(np.pad(bias, room)),
         row_offsets=None if first.row_offsets is None else offsets,
         keys=_column_keys(layers, columns) if first.noisy else None,
-        noise=torch.from_numpy(noise_table(first.chip.conditions)) if first.noisy else None,
+        noise=torch.from_numpy(first.noise) if first.noisy else None,
     )
 
 

@@ -3,9 +3,14 @@
 A code is ``min(L - 1, (x m + 2^14) >> 15)`` of the sum ``x`` with the integer ``m = round(2^15 / d)``; the
 step then is exactly ``2^15 / m``. Where a range comes from a largest sum, whole sums lie on half steps: only
 an integer rule rounds them alike everywhere.
+
+NeuroSim's converters (``neurosim``) have L steps over the largest sum and round down:
+``min(L - 1, (x m) >> 15)`` with ``m = ceil(2^15 / d)``, so that a whole number of steps reaches its code.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +35,14 @@ def multiplier(step: float) -> int:
     return round(ONE / min(max(step, 1.0), float(ONE)))
 
 
-def codes(sums: Ints, m: int, levels: int, fine: int = 0) -> Ints:
-    """What a converter says of column sums with ``fine`` fractional bits."""
-    read = (np.asarray(sums, dtype=np.int64) * m + (1 << (14 + fine))) >> (15 + fine)
+def codes(sums: Ints, m: int, levels: int, fine: int = 0, *, down: bool = False) -> Ints:
+    """What a converter says of column sums with ``fine`` fractional bits.
+
+    Args:
+        down: it rounds down, not to the nearest code.
+    """
+    half = 0 if down else 1 << (14 + fine)
+    read = (np.asarray(sums, dtype=np.int64) * m + half) >> (15 + fine)
     return np.asarray(np.minimum(read, levels - 1))
 
 
@@ -68,6 +78,8 @@ def _of(rows: Ints, weights: Doubles, arrays: LayerArrays, fine: int) -> int:
     """``m`` of the range that some slices share."""
     together = rows.sum(axis=0)
     highest = float(np.flatnonzero(together)[-1]) / (1 << fine)
+    if arrays.adc_range == "neurosim":
+        return math.ceil(ONE / min(max(highest / arrays.adc_levels, 1.0), float(ONE)))
     steps = arrays.adc_levels - 1
     if arrays.adc_range in _PERCENT:
         within = np.cumsum(together) * 1000 >= _PERCENT[arrays.adc_range] * int(together.sum())

@@ -1,7 +1,8 @@
 """The definition of a layer on arrays, in plain torch: slice by slice, tile by tile, on any device.
 
 The compiled kernels give the same bits, faster. What a converter says is an integer, and where its sum lies
-on half a step the integers decide.
+on half a step the integers decide. Cells are kept on the device, and many windows are read in parts, so that
+networks of ImageNet's size fit.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import unfold
 
-from aster_dse.numerics.cells import column_keys, mixed, next_key, noise_table
+from aster_dse.numerics.cells import column_keys, mixed, next_key
 from aster_dse.numerics.layer import ArrayLayer
 
 __all__ = ["column_histogram", "layer_counts", "layer_outputs"]
+
+_SUMS = 1 << 25
+"""Column sums of a tile that are held at once: some 1 GiB with what is made of them."""
 
 
 def layer_outputs(
@@ -30,8 +34,14 @@ def layer_outputs(
     images, height, width, _ = inputs.shape
     sums = torch.zeros((), dtype=torch.int64, device=inputs.device)
     for plane, rows in enumerate(_planes(inputs, layer)):
-        noise = _Noise(layer, per_step or images, sample, plane, height * width) if layer.noisy else None
-        sums = sums + (_digital_sums(rows, layer, noise) << plane)
+        parts, start = [], 0
+        for some in _parts(rows, _on_device(layer, "cells", rows.device)):
+            noise = None
+            if layer.noisy:
+                noise = _Noise(layer, per_step or images, sample, plane, height * width, start)
+            parts.append(_digital_sums(some, layer, noise))
+            start += len(some)
+        sums = sums + (torch.cat(parts, dim=1) << plane)
     bias = torch.from_numpy(layer.weights.bias).to(inputs.device)
     y = bias.expand(images, height * width, -1).reshape(-1, bias.shape[-1]).clone()
     for total, scale in zip(sums, layer.scales, strict=True):
@@ -47,16 +57,22 @@ def layer_outputs(
 
 def column_histogram(inputs: Tensor, layer: ArrayLayer) -> Tensor:
     """``[slices, sums]``, how often each sum of nominal cells occurs in a (window, tile) with a spike."""
-    cells = torch.from_numpy(layer.calibration_cells).to(inputs.device)
-    found: list[Tensor] = []
+    cells = _on_device(layer, "calibration_cells", inputs.device)
+    height = layer.arrays.rows
+    longest = max(
+        int(layer.calibration_cells[..., start : start + height].sum(-1).max())
+        for start in range(0, layer.layer.fan_in, height)
+    )
+    total = torch.zeros(len(cells), longest + 1, dtype=torch.int64, device=inputs.device)
     for rows in _planes(inputs, layer):
-        for part, tile in _tiles(rows, layer):
-            driven = part[part.any(1)]
-            sums = [_column_sums(driven, slice_[:, :, tile]) for slice_ in cells]
-            found += [torch.cat([one.reshape(-1) for one in sums]).view(len(cells), -1)]
-    joined = torch.cat(found, dim=1)
-    length = int(joined.max()) + 1 if joined.numel() else 1
-    return torch.stack([torch.bincount(row, minlength=length) for row in joined])
+        for some in _parts(rows, cells):
+            for part, tile in _tiles(some, layer):
+                driven = part[part.any(1)]
+                for slice_, of_slice in enumerate(cells):
+                    sums = _column_sums(driven, of_slice[:, :, tile])
+                    total[slice_] += torch.bincount(sums.reshape(-1), minlength=longest + 1)
+    seen = torch.nonzero(total.any(0))
+    return total[:, : int(seen[-1]) + 1 if len(seen) else 1]
 
 
 def layer_counts(inputs: Tensor, layer: ArrayLayer) -> Tensor:
@@ -81,6 +97,22 @@ def _planes(inputs: Tensor, layer: ArrayLayer) -> Iterator[Tensor]:
         yield rows.transpose(1, 2).reshape(-1, rows.shape[1]) != 0
 
 
+def _parts(rows: Tensor, cells: Tensor) -> Iterator[Tensor]:
+    """The windows in parts that, as their column sums, take no more than ``_SUMS`` numbers."""
+    each = max(cells.shape[1] * cells.shape[2], rows.shape[1])
+    yield from torch.split(rows, max(_SUMS // each, 1))
+
+
+def _on_device(layer: ArrayLayer, name: str, device: torch.device) -> Tensor:
+    """Cells of a layer; elsewhere than on the CPU they are kept, in 32 bits, which hold each of them."""
+    if device.type == "cpu":
+        return torch.from_numpy(getattr(layer, name))
+    key = f"{name} {device}"
+    if key not in layer.on_devices:
+        layer.on_devices[key] = torch.from_numpy(getattr(layer, name)).to(device, torch.int32)
+    return layer.on_devices[key]
+
+
 def _tiles(rows: Tensor, layer: ArrayLayer) -> Iterator[tuple[Tensor, slice]]:
     height = layer.arrays.rows
     for start in range(0, rows.shape[1], height):
@@ -96,9 +128,8 @@ def _column_sums(rows: Tensor, cells: Tensor) -> Tensor:
 def _digital_sums(rows: Tensor, layer: ArrayLayer, noise: _Noise | None) -> Tensor:
     """``[slices, windows, outputs]`` codes summed over the tiles, plus side less minus side."""
     if layer.arrays.compute == "digital":
-        q = torch.from_numpy(layer.weights.q.astype(np.int64)).to(rows.device)
-        return _column_sums(rows, q[None])[:, 0][None]
-    cells = torch.from_numpy(layer.cells).to(rows.device)
+        return _column_sums(rows, _on_device(layer, "whole_weights", rows.device)[None])[:, 0][None]
+    cells = _on_device(layer, "cells", rows.device)
     total = torch.zeros(len(cells), len(rows), cells.shape[2], dtype=torch.int64, device=rows.device)
     for number, (part, tile) in enumerate(_tiles(rows, layer)):
         for slice_, m in enumerate(layer.multipliers):
@@ -116,15 +147,22 @@ def _digital_sums(rows: Tensor, layer: ArrayLayer, noise: _Noise | None) -> Tens
 
 
 class _Noise:
-    """Read noise of every conversion of a plane, see ``wide.inc`` for the same in C."""
+    """Read noise of every conversion of a plane's windows from ``start`` on; the kernels have the same."""
 
-    def __init__(self, layer: ArrayLayer, per_step: int, sample: int, plane: int, windows: int) -> None:
-        self._table = noise_table(layer.chip.conditions).astype(np.int64)
+    def __init__(
+        self, layer: ArrayLayer, per_step: int, sample: int, plane: int, windows: int, start: int
+    ) -> None:
+        self._start = start
+        self._table = layer.noise.astype(np.int64)
+        self._same = bool((self._table == self._table[0]).all())
         self._columns = column_keys(layer.levels.shape[:3], layer.number, layer.chip.number)
         self._per_step, self._sample, self._plane, self._windows = per_step, sample, plane, windows
 
     def added_to(self, read: Tensor, rows: Tensor, slice_: int, tile: int) -> Tensor:
-        image, window = np.divmod(np.arange(len(rows), dtype=np.uint64), np.uint64(self._windows))
+        if self._same:  # no random numbers are needed
+            return read + int(self._table[0])
+        numbers = np.arange(self._start, self._start + len(rows), dtype=np.uint64)
+        image, window = np.divmod(numbers, np.uint64(self._windows))
         per_step = np.uint64(self._per_step)
         key = np.zeros(len(rows), dtype=np.uint64)
         for place in (

@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections import deque
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,16 +17,18 @@ from aster_dse.search.history import past_looks, past_trials
 from aster_dse.search.journal import Journal
 from aster_dse.search.outcomes import keep_file, problem_of, refused
 from aster_dse.search.protocol import (
+    EpochReport,
     Executor,
     NetworkFailure,
     NetworkJob,
     NetworkPause,
     NetworkResult,
     Outcome,
+    Report,
 )
 from aster_dse.search.reference import reference_point_of
 from aster_dse.search.scheduler import Proposal, Scheduler
-from aster_dse.search.telling import Observer, Progress, SearchSummary
+from aster_dse.search.telling import Observer, Progress, SearchSummary, Work
 from aster_dse.space import Candidate, HardwareConfig, SearchSpace
 
 if TYPE_CHECKING:
@@ -91,7 +93,7 @@ def run_search(
         trainings=counts.complete - counts.reused,
         trainings_reused=counts.reused,
         evaluations=counts.evaluations,
-        scored=driver.scored,
+        **asdict(driver.work),
         sampler=driver.scheduler.sampler.sampler,
         hypervolume=driver.scheduler.hypervolume,
         hypervolumes=driver.scheduler.hypervolumes,
@@ -123,6 +125,7 @@ class _Driver:
         self._executor = executor
         self._artifacts = artifacts
         self._target = trials
+        self.work = Work()
         self._observer = observer
         self._in_flight: set[int] = set()
         reference = study.reference_point
@@ -146,17 +149,12 @@ class _Driver:
             wall_s = sum(trial.wall_s for trial in store.trials(study.id))
             self._gpu_hours = executor.gpus * wall_s / 3600.0
         self._sampler = ""
-        self._scored = 0
         self._failed_here = 0
         self._last_reason = ""
 
     @property
     def scheduler(self) -> Scheduler:
         return self._scheduler
-
-    @property
-    def scored(self) -> int:
-        return self._scored
 
     def drive(self, deadline: float, timeout_s: float | None, stop: threading.Event) -> str:
         """Run trials until there is a reason to stop; the reason."""
@@ -167,11 +165,18 @@ class _Driver:
                 stopped = self._reason(deadline, timeout_s, stop) or self._begin()
             if not self._in_flight:
                 return stopped
-            outcome = self._executor.wait(self._observer.epoch if self._observer is not None else None)
+            outcome = self._executor.wait(None if self._observer is None else self._report)
             # An executor that retries may deliver a trial twice; the first outcome stands.
             if outcome.trial in self._in_flight and not self._known(outcome):
                 self._end(outcome)
                 self._in_flight.discard(outcome.trial)
+
+    def _report(self, report: Report) -> None:
+        if self._observer is not None:
+            if isinstance(report, EpochReport):
+                self._observer.epoch(report)
+            else:
+                self._observer.passes(report)
 
     def _reason(self, deadline: float, timeout_s: float | None, stop: threading.Event) -> str:
         if stop.is_set():
@@ -257,6 +262,7 @@ class _Driver:
             constraints=tuple(str(bound) for bound in space.constraints),
             count=space.search.inner,
             seed=seed,
+            passes=space.search.passes,
         )
 
     def _checkpoint(self, number: int, candidate: Candidate) -> dict[str, bytes]:
@@ -289,12 +295,11 @@ class _Driver:
             self._last_reason = outcome.reason
         elif isinstance(outcome, NetworkPause):
             self._gpu_hours += self._executor.gpus * outcome.wall_s / 3600.0
-            self._scored += outcome.scored
         else:
             self._complete += 1
             self._reused += outcome.reused
             self._gpu_hours += self._executor.gpus * outcome.wall_s / 3600.0
-            self._scored += int(outcome.training.get("inner_scored", len(outcome.evaluations)))
+        self.work.count(outcome)
         if self._observer is not None:
             self._observer.trial_ended(outcome, self._progress())
 
@@ -332,7 +337,7 @@ class _Driver:
             paused=self._scheduler.paused,
             target=self._target,
             evaluations=self._scheduler.evaluations,
-            scored=self._scored,
+            scored=self.work.scored,
             front_size=len(
                 {tuple(p.metrics[name] for name in self._space.objectives) for p in self._scheduler.front}
             ),

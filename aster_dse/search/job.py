@@ -1,7 +1,9 @@
 """A trial's work from end to end: train or find the network, trace it, search what it can do.
 
 What a trained network leaves lies in ``<artifacts>/<training key>/``: ``network.safetensors``, ``trace.npz``,
-and ``epoch.safetensors`` while it trains. A job that is run again finds what is there and does the rest.
+``epoch.safetensors`` while it trains, and, where arrays are real, a ``pass-KEY.npz`` for every pass and a
+``calibration-KEY.npz`` for what its ranges come from. A job that is run again finds what is there and does
+the rest.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +20,15 @@ from filelock import FileLock
 from aster_dse.activity import ActivityTrace
 from aster_dse.activity.files import TRACE_FILE, load_trace, save_trace
 from aster_dse.activity.record import record_trace
-from aster_dse.errors import InputError, NotFoundError
-from aster_dse.evaluation.array_search import evaluate_on_arrays, search_arrays
+from aster_dse.errors import InputError, NotFoundError, PassError
+from aster_dse.evaluation.array_search import search_arrays
 from aster_dse.evaluation.evaluate import evaluate
 from aster_dse.evaluation.inner import InnerAnswer, search_inner
-from aster_dse.evaluation.interval import wilson_interval
+from aster_dse.evaluation.on_arrays import evaluate_on_arrays
 from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.evaluation.result import Evaluation
 from aster_dse.numerics.network_passes import NetworkPasses
-from aster_dse.policy import exits, skipped_blocks
+from aster_dse.search.job_passes import forget_looks, look_folder, passes_of, what_passes_did
 from aster_dse.search.outcomes import keep_file
 from aster_dse.search.protocol import (
     EpochReport,
@@ -35,22 +37,22 @@ from aster_dse.search.protocol import (
     NetworkPause,
     NetworkResult,
     Outcome,
+    Report,
 )
-from aster_dse.space import Candidate, parse_constraint
-from aster_dse.training import EpochRow, TrainedNetwork, TrainingDiverged, load_trained, predict_logits, train
+from aster_dse.space import parse_constraint
+from aster_dse.training import EpochRow, TrainedNetwork, TrainingDiverged, train
 from aster_dse.training.checkpoint import EPOCH_FILE, NETWORK_FILE
 from aster_dse.training.group import Group
-from aster_dse.training.trained import Feed, torch_threads
 from aster_dse.workload import Workload, load_workload
 
-__all__ = ["TestScore", "join_training", "run_job", "test_score"]
+__all__ = ["join_training", "run_job"]
 
 
 def run_job(
     job: NetworkJob,
     *,
     workload: Workload | None = None,
-    on_epoch: Callable[[EpochReport], None] | None = None,
+    on_report: Callable[[Report], None] | None = None,
     device: str = "auto",
     threads: int = 1,
     group: Group | None = None,
@@ -59,7 +61,7 @@ def run_job(
 
     Args:
         workload: the data of ``job.candidate.workload``; loaded where it is not given.
-        on_epoch: called after every epoch trained here.
+        on_report: called after every epoch trained here, and before every pass made here.
         device: as for :func:`~aster_dse.training.train`.
         threads: of this process's linear algebra.
         group: the processes that train the network together, of which this is the first; each of the others
@@ -67,7 +69,7 @@ def run_job(
 
     Returns:
         A result; a pause, where the job asks for one before the training's end; or a failure of kind
-        ``diverged`` or ``input`` with its reason. Other errors are raised.
+        ``diverged``, ``input`` or ``error`` (no pass could be made) with its reason. Other errors are raised.
     """
     started = time.perf_counter()
     key = job.candidate.training_key()
@@ -79,24 +81,37 @@ def run_job(
         # holder, however that ends.
         with FileLock(folder / "lock"):
             _lay_down(job.files, folder)
-            trained, reused = _trained(job, workload, folder, on_epoch, device, threads, group)
+            trained, reused = _trained(job, workload, folder, on_report, device, threads, group)
             if trained.epochs < job.candidate.training.epochs:
-                return _pause(job, trained, workload, folder, started, threads)
+                return _pause(job, trained, workload, folder, started, threads, on_report)
+            forget_looks(folder)
             trace = _trace(trained, workload, folder, threads)
         summary = _summary(trained, trace)
-        passes = _passes(job, trained, workload, folder, trace, threads)
+        passes = passes_of(
+            job,
+            trained,
+            workload,
+            folder,
+            trace,
+            threads=threads,
+            on_report=on_report,
+            question=job.question,
+        )
+        answer = None
         if job.question is None:
             evaluations = _evaluated(job, trace, passes)
         else:
             answer = _searched(job.question, job, trace, passes)
             evaluations = answer.evaluations
             summary |= {"inner_scored": answer.scored, "inner_exhaustive": answer.exhaustive}
-            if passes is not None:
-                summary |= _of_passes(passes, answer)
+        if passes is not None:
+            summary |= what_passes_did(passes, answer)
     except TrainingDiverged as error:
         return NetworkFailure(job.trial, key, "diverged", str(error))
     except InputError as error:
         return NetworkFailure(job.trial, key, "input", str(error))
+    except PassError as error:
+        return NetworkFailure(job.trial, key, "error", str(error))
     return NetworkResult(
         trial=job.trial,
         training_key=key,
@@ -106,20 +121,6 @@ def run_job(
         wall_s=time.perf_counter() - started,
         files={name: (folder / name).read_bytes() for name in _files(passes)},
     )
-
-
-def _passes(
-    job: NetworkJob,
-    trained: TrainedNetwork,
-    workload: Workload,
-    folder: Path,
-    trace: ActivityTrace,
-    threads: int,
-) -> NetworkPasses | None:
-    """Passes of the network, where its arrays are real."""
-    if job.candidate.hardware.arrays != "real":
-        return None
-    return NetworkPasses(trained, workload, folder, trace, threads=threads)
 
 
 def _evaluated(job: NetworkJob, trace: ActivityTrace, passes: NetworkPasses | None) -> tuple[Evaluation, ...]:
@@ -139,17 +140,6 @@ def _searched(
     if passes is not None:
         return search_arrays(passes, job.candidate, question, verify=verify)
     return search_inner(trace, job.candidate, question)
-
-
-def _of_passes(passes: NetworkPasses, answer: InnerAnswer) -> dict[str, Any]:
-    """What the summary of a training says of its passes."""
-    return {
-        "array_classes": answer.classes,
-        "passes_made": passes.log.made,
-        "calibrations_made": passes.log.calibrations_made,
-        "passes_s": passes.log.seconds,
-        "passes_failed": list(answer.failures),
-    }
 
 
 def _files(passes: NetworkPasses | None) -> list[str]:
@@ -178,12 +168,25 @@ def _pause(
     folder: Path,
     started: float,
     threads: int,
+    on_report: Callable[[Report], None] | None,
 ) -> NetworkPause:
     if job.question is None:
         raise ValueError("a job that pauses needs a question")
+    question = job.question.while_training()
     trace = record_trace(trained, workload, threads=threads)
-    passes = _passes(job, trained, workload, folder / f"look-{trained.epochs}", trace, threads)
-    answer = _searched(job.question.while_training(), job, trace, passes, verify=False)
+    passes = passes_of(
+        job,
+        trained,
+        workload,
+        look_folder(folder, trained.epochs),
+        trace,
+        threads=threads,
+        on_report=on_report,
+        question=question,
+        verify=False,
+    )
+    answer = _searched(question, job, trace, passes, verify=False)
+    forget_looks(folder)
     return NetworkPause(
         trial=job.trial,
         training_key=job.candidate.training_key(),
@@ -200,7 +203,7 @@ def _trained(
     job: NetworkJob,
     workload: Workload,
     folder: Path,
-    on_epoch: Callable[[EpochReport], None] | None,
+    on_report: Callable[[Report], None] | None,
     device: str,
     threads: int,
     group: Group | None,
@@ -211,8 +214,8 @@ def _trained(
     def report(row: EpochRow) -> None:
         nonlocal trained_here
         trained_here += 1
-        if on_epoch is not None:
-            on_epoch(EpochReport(job.trial, row.epoch, candidate.training.epochs, row.accuracy, row.loss))
+        if on_report is not None:
+            on_report(EpochReport(job.trial, row.epoch, candidate.training.epochs, row.accuracy, row.loss))
 
     trained = train(
         workload,
@@ -252,45 +255,3 @@ def _summary(trained: TrainedNetwork, trace: ActivityTrace) -> dict[str, Any]:
         "block_activity": trace.block_activity.tolist(),
         "firing_rate": {name: rates.tolist() for name, rates in trace.firing_rate.items()},
     }
-
-
-@dataclass(frozen=True)
-class TestScore:
-    """Accuracy on the test split, which no search sees, with its Wilson 95 % interval."""
-
-    __test__ = False  # not a test case, whatever its name
-
-    accuracy: float
-    low: float
-    high: float
-    samples: int
-
-
-def test_score(candidate: Candidate, *, artifacts: Path) -> TestScore | None:
-    """Run ``candidate``'s network with its policy on the test split.
-
-    Returns:
-        None where the trained network does not lie in ``artifacts``.
-
-    Raises:
-        InputError: what lies there is damaged.
-    """
-    folder = artifacts / candidate.training_key()
-    try:
-        trained = load_trained(folder)
-        trace = load_trace(folder / TRACE_FILE, trained.geometry)
-    except NotFoundError:
-        return None
-    workload = load_workload(candidate.workload)
-    policy = candidate.policy
-    steps = min(policy.timesteps or trained.geometry.timesteps, trained.geometry.timesteps)
-    skipped = frozenset(skipped_blocks(trace.block_activity, policy.skip_threshold))
-    with torch_threads(1):
-        feed = Feed(workload.test, workload, next(trained.model.parameters()).device)
-        logits = predict_logits(trained.model, feed, skipped=skipped)
-    left = exits(logits[:, :steps], policy.exit_threshold, metric=policy.exit_metric)
-    accuracy = float((left.predictions == workload.test.labels).mean())
-    return TestScore(accuracy, *wilson_interval(accuracy, len(feed)), len(feed))
-
-
-test_score.__test__ = False  # type: ignore[attr-defined]

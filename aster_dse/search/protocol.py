@@ -20,6 +20,8 @@ __all__ = [
     "NetworkPause",
     "NetworkResult",
     "Outcome",
+    "PassReport",
+    "Report",
 ]
 
 
@@ -58,7 +60,9 @@ class NetworkResult:
     training: dict[str, Any]
     """``accuracy`` (validation, full T), ``validation_samples``, ``epochs``, ``parameters``, ``wall_s``,
     ``cpu_s``, ``history`` (a row per epoch), ``resumed_from_epoch``; of an inner search ``inner_scored``
-    (pairs of a policy and an accelerator) and ``inner_exhaustive``."""
+    (pairs of a policy and an accelerator) and ``inner_exhaustive``; where arrays are real ``array_classes``
+    (numerics classes that were run), ``passes_made``, ``calibrations_made``, ``passes_s`` and
+    ``passes_failed`` (a line for each class that could not be run)."""
     evaluations: tuple[Evaluation, ...]
     wall_s: float
     node: str = ""
@@ -119,6 +123,20 @@ class EpochReport:
     loss: float
 
 
+@dataclass(frozen=True)
+class PassReport:
+    """A job begins a pass: its network, trained by now, runs on the arrays of a chip."""
+
+    trial: int
+    number: int
+    """1, 2, ... of those made by this job; passes that are found are not reported."""
+    at_most: int
+    """Passes that the job may come to make."""
+
+
+Report = EpochReport | PassReport
+
+
 class Executor(Protocol):
     """Runs jobs somewhere: in this process, or on Ray."""
 
@@ -134,10 +152,10 @@ class Executor(Protocol):
 
     def submit(self, job: NetworkJob) -> None: ...
 
-    def wait(self, on_epoch: Callable[[EpochReport], None] | None = None) -> Outcome:
+    def wait(self, on_report: Callable[[Report], None] | None = None) -> Outcome:
         """Block until one submitted job has ended or paused, in order of completion, and return its outcome.
 
-        Reports of running trainings are passed to ``on_epoch`` as they arrive. Raises RuntimeError when
+        Reports of running jobs are passed to ``on_report`` as they arrive. Raises RuntimeError when
         nothing was submitted.
         """
         ...

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from aster_dse.errors import AsterError
-from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, Outcome
+from aster_dse.search.protocol import NetworkFailure, NetworkJob, Outcome, Report
 from aster_dse.space import WorkloadConfig
 from aster_dse.workload import Workload
 
@@ -23,7 +23,7 @@ class RunJob(Protocol):
     """Does a job's work. Picklable by reference where jobs run in other processes."""
 
     def __call__(
-        self, job: NetworkJob, *, workload: Workload | None, on_epoch: Callable[[EpochReport], None] | None
+        self, job: NetworkJob, *, workload: Workload | None, on_report: Callable[[Report], None] | None
     ) -> Outcome: ...
 
 
@@ -52,13 +52,13 @@ def execute(
     run: RunJob,
     job: NetworkJob,
     workload: Workload | None,
-    on_epoch: Callable[[EpochReport], None] | None,
+    on_report: Callable[[Report], None] | None,
     *,
     attempt: int = 1,
 ) -> Outcome:
     """Run one job here; whatever goes wrong in it comes back as a failure, with where it ran."""
     try:
-        outcome = run(job, workload=workload, on_epoch=on_epoch)
+        outcome = run(job, workload=workload, on_report=on_report)
         if not isinstance(outcome, Outcome):
             raise TypeError(f"the job returned {type(outcome).__name__}, not a result or a failure")
     except Exception as error:
@@ -115,7 +115,7 @@ class SerialExecutor:
         """Queue a job; it runs in :meth:`wait`."""
         self._queue.append(job)
 
-    def wait(self, on_epoch: Callable[[EpochReport], None] | None = None) -> Outcome:
+    def wait(self, on_report: Callable[[Report], None] | None = None) -> Outcome:
         """Run the oldest job; an interrupt leaves it in the queue."""
         if not self._queue:
             raise RuntimeError("no job was submitted")
@@ -125,7 +125,7 @@ class SerialExecutor:
         except Exception as error:
             outcome: Outcome = failure(job, error)
         else:
-            outcome = execute(self._run, job, workload, on_epoch)
+            outcome = execute(self._run, job, workload, on_report)
         self._queue.popleft()
         return outcome
 

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 from aster_dse.errors import InputError, NotFoundError
 from aster_dse.search.journal import Journal
-from aster_dse.space import SearchSpace, difference, extends
+from aster_dse.space import HARDWARE_KNOBS, SearchSpace, difference, extends
 
 if TYPE_CHECKING:
     from aster_dse.store.rows import StudyRow
 
 __all__ = ["open_study"]
+
+_JUDGED_BY = tuple(f"hardware.{name}" for name, knob in HARDWARE_KNOBS.items() if knob.fixed_only)
+"""Settings that say how configurations are judged: those of one study all alike."""
 
 
 def open_study(
@@ -47,10 +50,12 @@ def open_study(
     known = SearchSpace.from_mapping(study.space, f"study {name}")
     changes = "; ".join(difference(known, space))
     if not extends(known, space):
+        incomparable = any(known.fixed[path] != space.fixed[path] for path in _JUDGED_BY)
+        why = "figures of both would not compare: " if incomparable else ""
         raise InputError(
             f"study {name}",
             f"the space is another one: {changes}",
-            "give the study another name with --study",
+            f"{why}give the study another name with --study",
         )
     if not extend:
         raise InputError(

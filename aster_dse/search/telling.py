@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from aster_dse.search.automatic import Choice
-from aster_dse.search.protocol import EpochReport, Outcome
+from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkPause, Outcome, PassReport
 from aster_dse.space import Candidate
 
-__all__ = ["Observer", "Progress", "SearchSummary"]
+__all__ = ["Observer", "Progress", "SearchSummary", "Work"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,28 @@ class Progress:
     """Best feasible value by objective; empty while nothing is feasible."""
 
 
+@dataclass
+class Work:
+    """What a run has had done."""
+
+    scored: int = 0
+    """Pairs of a policy and an accelerator."""
+    array_classes: int = 0
+    """Numerics classes that trained networks were run on."""
+    passes_made: int = 0
+
+    def count(self, outcome: Outcome) -> None:
+        """Add what was done for a trial that ended or paused."""
+        if isinstance(outcome, NetworkFailure):
+            return
+        if isinstance(outcome, NetworkPause):
+            self.scored += outcome.scored
+            return
+        self.scored += int(outcome.training.get("inner_scored", len(outcome.evaluations)))
+        self.array_classes += int(outcome.training.get("array_classes", 0))
+        self.passes_made += int(outcome.training.get("passes_made", 0))
+
+
 class Observer(Protocol):
     """Watches a search; called in the driver's thread."""
 
@@ -43,6 +65,10 @@ class Observer(Protocol):
 
     def epoch(self, report: EpochReport) -> None: ...
 
+    def passes(self, report: PassReport) -> None:
+        """A trained network begins a pass on real arrays."""
+        ...
+
     def trial_ended(self, outcome: Outcome, progress: Progress) -> None:
         """A trial ended, or paused."""
         ...
@@ -50,7 +76,8 @@ class Observer(Protocol):
 
 @dataclass(frozen=True)
 class SearchSummary:
-    """The study after a run; counts are of the whole study, ``wall_s`` and ``scored`` are of this run."""
+    """The study after a run; counts are of the whole study; ``wall_s``, ``scored``,
+    ``array_classes`` and ``passes_made`` are of this run."""
 
     study: str
     complete: int
@@ -66,6 +93,10 @@ class SearchSummary:
     """Points of the networks' fronts, all of which are stored."""
     scored: int
     """Pairs of a policy and an accelerator that this run scored to find them."""
+    array_classes: int
+    """Numerics classes that networks were run on in this run; 0 where arrays are ideal."""
+    passes_made: int
+    """Passes that this run made for them, those of verification included; others were found."""
     sampler: str
     """What proposes the next network; ``auto`` is resolved."""
     hypervolume: float

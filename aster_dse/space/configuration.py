@@ -28,6 +28,7 @@ from aster_dse.space.hardware_knobs import (
     NodeNm,
     Pipelining,
     Rows,
+    ValidationSamples,
     WeightBits,
 )
 from aster_dse.space.layers import canonical_layers
@@ -208,7 +209,8 @@ class HardwareConfig(_Config):
     """Levels that the read-out tells apart."""
     adc_range: AdcRange | None = None
     """What these levels span: all sums there can be, the largest seen or a percentile of them, a cell level a
-    step, or what gives the least squared error (`mse2`: with steps that are powers of two)."""
+    step, or what gives the least squared error (`mse2`: with steps that are powers of two); `neurosim`: up to
+    the largest seen, rounded down as that tool does."""
     adc_range_per: AdcRangePer | None = None
     """A range for each slice of the weights of a layer, or one for all of them."""
     column_kind: ColumnKind | None = None
@@ -242,6 +244,9 @@ class HardwareConfig(_Config):
     chips: Chips | None = None
     """Chips whose cells are drawn to judge a configuration; None takes 8 under conditions, else 1. A study
     has one value."""
+    validation_samples: ValidationSamples | None = None
+    """Validation samples that real arrays are run on, evenly spaced over the split; None takes all of it.
+    Intervals of accuracy are for this number. A study has one value."""
     layers: Annotated[str, Field(max_length=20_000), AfterValidator(canonical_layers)] | None = None
     """Knobs of single layers, as in `stem.*: adc_levels=64; block.*.fc1: compute=digital`."""
 

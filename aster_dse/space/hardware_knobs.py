@@ -40,6 +40,7 @@ __all__ = [
     "NodeNm",
     "Pipelining",
     "Rows",
+    "ValidationSamples",
     "WeightBits",
 ]
 
@@ -51,13 +52,14 @@ WeightBits = Annotated[int, Field(ge=1, le=16)]
 Compute = Literal["analog", "digital"]
 AdcKind = Literal["flash", "sar", "murmann", "table", "capacitive"]
 AdcLevels = Literal[2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
-AdcRange = Literal["worst", "max", "p99.9", "p99", "unit", "mse", "mse2"]
+AdcRange = Literal["worst", "max", "p99.9", "p99", "unit", "mse", "mse2", "neurosim"]
 AdcRangePer = Literal["slice", "layer"]
 ColumnKind = Literal["pair", "offset"]
 ColumnMux = Annotated[int, Field(ge=1, le=128)]
 Pipelining = Literal["none", "layers", "steps"]
 Arrays = Literal["ideal", "real"]
 Chips = Annotated[int, Field(ge=1, le=64)]
+ValidationSamples = Annotated[int, Field(ge=16, le=1_000_000)]
 
 ROW_SIZES: tuple[int, ...] = get_args(Rows)
 """Array heights (rows) for which an activity trace counts the accesses that event gating leaves."""
@@ -189,6 +191,15 @@ HARDWARE_KNOBS: dict[str, HardwareKnob] = {
         ),
         HardwareKnob(
             "chips",
+            CostClass.NONE,
+            column=False,
+            optional=True,
+            numerics=True,
+            fixed_only=True,
+            later=True,
+        ),
+        HardwareKnob(
+            "validation_samples",
             CostClass.NONE,
             column=False,
             optional=True,

@@ -83,6 +83,9 @@ class SearchSettings(BaseModel):
     inner: Annotated[int, Field(ge=1, le=100_000_000)] = 200_000
     """Pairs of a policy and an accelerator scored on every trained network at most; all, where there are
     fewer."""
+    passes: Annotated[int, Field(ge=1, le=100_000)] = 4
+    """Classes of arrays, those that compute alike, that every network is run on at most where
+    `hardware.arrays` is `real`; those that promise most go first."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of the search; that of weights and data stands in their groups."""
     start: tuple[dict[str, Any], ...] = ()

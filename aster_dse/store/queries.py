@@ -262,6 +262,7 @@ def read_trials(
             failure_kind=row.kind,
             failure_reason=row.reason,
             paused_epoch=row.paused_epoch,
+            passes=None if row.passes is None else load_json(row.passes),
         )
         for row in connection.execute(statement)
     ]

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, select, union
 
 from aster_dse.errors import NotFoundError
 from aster_dse.store import frames
@@ -45,6 +45,7 @@ from aster_dse.store.tables import (
     artifacts,
     attempts,
     evaluations,
+    repeats,
     rungs,
     studies,
     trainings,
@@ -206,6 +207,12 @@ class StudyQueries:
         """Keys of every trained network that this database knows, whichever study asked for it."""
         with self._database.reading() as connection:
             return frozenset(connection.scalars(select(trainings.c.key)))
+
+    def network_keys(self) -> frozenset[str]:
+        """Keys of every network that some study's trial or repeat asked for, trained or not."""
+        asked = union(select(trials.c.training_key), select(repeats.c.training_key))
+        with self._database.reading() as connection:
+            return frozenset(connection.scalars(asked))
 
     def trainings(self, study_id: int) -> list[TrainingRow]:
         """The trained networks of a study's trials, by key."""

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, Connection, Row, Table, delete, func, insert, select, update
@@ -24,6 +24,7 @@ from aster_dse.store.encoding import (
     pack_json,
     plain_text,
 )
+from aster_dse.store.network_files import kind_of
 from aster_dse.store.rows import Artifact, RepeatRow, TrialState
 from aster_dse.store.tables import (
     artifacts,
@@ -42,7 +43,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Recorder", "artifact_of"]
 
-_KINDS = {".safetensors": "checkpoint", ".npz": "trace", ".json": "report"}
+_PASSES = ("array_classes", "passes_made", "calibrations_made", "passes_s", "passes_failed")
+"""What a result's training says of the trial, not of the network."""
 _TRAINING_COLUMNS: dict[str, type[int] | type[float]] = {
     "accuracy": float,
     "epochs": int,
@@ -62,11 +64,7 @@ def artifact_of(root: Path, training_key: str, path: Path) -> Artifact:
     relative = path.resolve().relative_to(root.resolve()).as_posix()
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return Artifact(training_key, _kind(relative), relative, digest, path.stat().st_size)
-
-
-def _kind(path: str) -> str:
-    return _KINDS.get(PurePosixPath(path).suffix, "file")
+    return Artifact(training_key, kind_of(relative), relative, digest, path.stat().st_size)
 
 
 @dataclass(frozen=True)
@@ -122,6 +120,7 @@ class Recorder:
             reused=result.reused,
             wall_s=trial.wall_s + finite("wall_s", result.wall_s),
             peak_memory_mib=finite("peak_memory_mib", result.peak_memory_mib),
+            passes=_passes(result),
             evaluations=len(result.evaluations),
             feasible=sum(evaluation.feasible for evaluation in result.evaluations),
         )
@@ -307,6 +306,8 @@ class Recorder:
         """A training that ran replaces what is known of its key; one that was found adds what is missing."""
         report = dict(result.training)
         history: Sequence[Mapping[str, Any]] = report.pop("history", ())
+        for name in _PASSES:
+            report.pop(name, None)
         values: dict[str, Any] = {}
         for name, kind in _TRAINING_COLUMNS.items():
             figure = optional_finite(name, report.pop(name, None))
@@ -341,7 +342,7 @@ class Recorder:
         sent = [
             Artifact(
                 training_key=result.training_key,
-                kind=_kind(name),
+                kind=kind_of(name),
                 path=f"{result.training_key}/{name}",
                 sha256=hashlib.sha256(content).hexdigest(),
                 bytes=len(content),
@@ -368,6 +369,12 @@ class Recorder:
 
 def _runs(trial: Row[int, str, str, int | None, float]) -> bool:
     return trial.state == TrialState.RUNNING and trial.paused_epoch is None
+
+
+def _passes(result: NetworkResult) -> str | None:
+    """What came of the passes; None where arrays are ideal."""
+    found = {name: result.training[name] for name in _PASSES if name in result.training}
+    return dump_json(found) if found else None
 
 
 def _finite_metrics(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -124,6 +124,9 @@ class TrialRow:
     failure_reason: str
     paused_epoch: int | None = None
     """Epoch after which it is paused; None unless it is."""
+    passes: dict[str, Any] | None = None
+    """What came of its passes on real arrays: ``array_classes``, ``passes_made``, ``calibrations_made``,
+    ``passes_s`` and ``passes_failed``; None where arrays are ideal, and until it is complete."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +211,7 @@ class Artifact:
 
     training_key: str
     kind: str
-    """``checkpoint``, ``trace`` or another word for what it is."""
+    """``checkpoint``, ``trace``, ``pass``, ``calibration`` or another word for what it is."""
     path: str
     """Relative to the artifacts folder, with forward slashes."""
     sha256: str

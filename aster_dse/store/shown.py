@@ -5,7 +5,26 @@ from __future__ import annotations
 from aster_dse.space import METRICS, parse_constraint
 from aster_dse.store.rows import StudyRow
 
-__all__ = ["shown_metrics"]
+__all__ = ["accuracy_is", "arrays_of_study", "shown_metrics"]
+
+
+def arrays_of_study(study: StudyRow) -> str:
+    """``real`` where accuracy is that of the network as its arrays compute it; else, and in every study of
+    an older version, ``ideal``."""
+    hardware = study.space.get("hardware") or {}
+    return "real" if hardware.get("arrays") == "real" else "ideal"
+
+
+def accuracy_is(study: StudyRow) -> str:
+    """What the accuracies of a study are, in words."""
+    if arrays_of_study(study) == "ideal":
+        return "accuracy of ideal arrays: that of the plain network"
+    hardware = study.space["hardware"]
+    conditions, chips = hardware.get("conditions"), hardware.get("chips")
+    under = f", cells with {conditions}" if conditions else ""
+    several = f", mean over {chips} chips" if chips and chips > 1 else ", mean over chips" if under else ""
+    others = "calibration samples and chips" if under else "calibration samples"
+    return f"accuracy of real arrays{under}{several}, verified with other {others}"
 
 
 def shown_metrics(study: StudyRow) -> tuple[str, ...]:
@@ -15,9 +34,8 @@ def shown_metrics(study: StudyRow) -> tuple[str, ...]:
     have conditions too.
     """
     asked = {*study.objectives, *(parse_constraint(text).metric for text in study.constraints)}
-    hardware = study.space.get("hardware") or {}
-    real = hardware.get("arrays") == "real"
-    several = real and hardware.get("conditions") is not None
+    real = arrays_of_study(study) == "real"
+    several = real and study.space["hardware"].get("conditions") is not None
     return tuple(
         name
         for name, metric in METRICS.items()

@@ -52,7 +52,7 @@ __all__ = [
     "trials",
 ]
 
-HEAD = "0004"
+HEAD = "0005"
 """Newest revision in ``migrations/versions``: known here so that opening a database need not load Alembic."""
 
 VERSION_TABLE = "aster_schema_version"
@@ -171,6 +171,8 @@ trials = Table(
     # Where it is set, a trial whose state is 'running' is paused. A state of its own would need the table
     # made anew on SQLite, with all that refers to it.
     Column("paused_epoch", Integer, nullable=True),
+    # What came of its passes, where arrays are real.
+    Column("passes", Text, nullable=True),
     UniqueConstraint("study_id", "number"),
     UniqueConstraint("study_id", "finish_order"),
     CheckConstraint("state IN ('running', 'complete', 'failed')", name="state"),

@@ -8,6 +8,7 @@ from dash import Dash, Input, Output, State, dcc, html
 from dash.exceptions import PreventUpdate
 
 from aster_dse.store import StudyReader, StudySummary
+from aster_dse.store.shown import arrays_of_study
 from dashboard.data import metric_label
 from dashboard.data.detail import shell_word
 from dashboard.pages.elements import command, message, moment, states
@@ -95,7 +96,7 @@ def _row(entry: StudySummary) -> html.Tr:
             html.Td(
                 [
                     dcc.Link(study.name, href=f"/s/{study.id}"),
-                    html.Small(f"{study.sampler}, seed {study.seed}"),
+                    html.Small(f"{study.sampler}, seed {study.seed}, {arrays_of_study(study)} arrays"),
                 ],
                 className="name",
             ),

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from aster_dse.evaluation.question import InnerQuestion
-from aster_dse.search.job import run_job, test_score
+from aster_dse.search.job import run_job
 from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, NetworkPause, NetworkResult
+from aster_dse.search.scoring import TestScorer
 from aster_dse.space import METRICS, Candidate, NetworkConfig, SearchSpace, TrainingConfig, WorkloadConfig
 
 CANDIDATE = Candidate(
@@ -52,7 +53,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def first(artifacts: Path) -> tuple[NetworkResult, list[EpochReport]]:
     reports: list[EpochReport] = []
-    outcome = run_job(_job(artifacts), on_epoch=reports.append)
+    outcome = run_job(_job(artifacts), on_report=reports.append)
     assert isinstance(outcome, NetworkResult)
     return outcome, reports
 
@@ -92,7 +93,7 @@ def test_shortcuts_save(first: tuple[NetworkResult, list[EpochReport]]) -> None:
 
 def test_nothing_is_trained_twice(first: tuple[NetworkResult, list[EpochReport]], artifacts: Path) -> None:
     reports: list[EpochReport] = []
-    again = run_job(_job(artifacts), on_epoch=reports.append)
+    again = run_job(_job(artifacts), on_report=reports.append)
     assert isinstance(again, NetworkResult)
     assert again.reused
     assert not reports
@@ -144,7 +145,7 @@ def die(report):
     if report.epoch == 2:
         os.kill(os.getpid(), signal.SIGKILL)
 
-run_job(_job(Path(sys.argv[1])), on_epoch=die)
+run_job(_job(Path(sys.argv[1])), on_report=die)
 """
 
 
@@ -154,7 +155,7 @@ def test_a_killed_training_goes_on_from_its_last_epoch(
     command = [sys.executable, "-c", KILLED, str(tmp_path), os.path.dirname(__file__)]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     reports: list[EpochReport] = []
-    outcome = run_job(_job(tmp_path), on_epoch=reports.append)
+    outcome = run_job(_job(tmp_path), on_report=reports.append)
     assert isinstance(outcome, NetworkResult)
     assert [r.epoch for r in reports] == [3]
     assert outcome.training["resumed_from_epoch"] == 2
@@ -192,7 +193,7 @@ def test_a_paused_training_goes_on_elsewhere_and_ends_the_same(
         "lock",
     }
     reports: list[EpochReport] = []
-    outcome = run_job(_job(tmp_path / "there", files=paused.files), on_epoch=reports.append)
+    outcome = run_job(_job(tmp_path / "there", files=paused.files), on_report=reports.append)
     assert isinstance(outcome, NetworkResult)
     assert [report.epoch for report in reports] == [2, 3]
     assert outcome.evaluations == first[0].evaluations
@@ -206,7 +207,7 @@ def test_a_checkpoint_that_came_farther_stays(tmp_path: Path) -> None:
     assert isinstance(second, NetworkPause)
     assert second.epoch == 2
     reports: list[EpochReport] = []
-    run_job(_job(tmp_path, files=first.files), on_epoch=reports.append)
+    run_job(_job(tmp_path, files=first.files), on_report=reports.append)
     assert [report.epoch for report in reports] == [3]
 
 
@@ -236,8 +237,8 @@ def test_what_cannot_exist_is_a_typed_failure(artifacts: Path) -> None:
 
 @pytest.mark.usefixtures("first")
 def test_the_test_split_is_scored_with_its_interval(artifacts: Path, tmp_path: Path) -> None:
-    score = test_score(CANDIDATE, artifacts=artifacts)
+    score = TestScorer(artifacts)(CANDIDATE)
     assert score is not None
     assert score.samples == 299
     assert 0.0 <= score.low < score.accuracy < score.high <= 1.0
-    assert test_score(CANDIDATE, artifacts=tmp_path) is None
+    assert TestScorer(tmp_path)(CANDIDATE) is None

@@ -53,6 +53,10 @@ class Score:
     low: float = 0.90
     high: float = 0.95
     samples: int = 299
+    accuracy_ideal: float | None = None
+    accuracy_min: float | None = None
+    accuracy_std: float | None = None
+    chips: int | None = None
 
 
 def fill(store: StudyStore, figures: dict[int, list[tuple[float, float]]], name: str = "paper") -> StudyRow:
@@ -247,6 +251,19 @@ def test_the_document_says_where_it_comes_from(store: StudyStore, study: StudyRo
         "accuracy": 0.93, "low": 0.9, "high": 0.95, "samples": 299, "confidence": 0.95
     }  # fmt: skip
     assert first.reproduce == "aster-dse reproduce 'my best.yaml' --point 0"
+
+
+def test_what_says_nothing_of_arrays_is_of_ideal_ones(
+    store: StudyStore, study: StudyRow, tmp_path: Path
+) -> None:
+    made = document(store, study, score=Score())
+    assert {point.arrays for point in made.points} == {"ideal"}
+    content = json.loads(render(made, "json"))
+    for point in content["points"]:
+        assert point.pop("arrays") == "ideal"  # which an older version did not write
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert load_document(path) == made
 
 
 def test_without_its_network_a_point_has_no_test_figure(store: StudyStore, study: StudyRow) -> None:

@@ -25,6 +25,7 @@ def test_every_preset_resolves_with_every_knob_set(name: str) -> None:
         "area_budget_mm2",
         "layers",
         "conditions",
+        "validation_samples",
     }
 
 

@@ -93,7 +93,7 @@ def test_real_steps_need_a_multiplication_for_each_pair_of_codes() -> None:
     assert offset["multiply_pj"] == pytest.approx(8 * (5 * PRODUCT_PJ + REGISTER_PJ))
 
 
-@pytest.mark.parametrize("rule", ["max", "p99.9", "p99", "mse", "mse2"])
+@pytest.mark.parametrize("rule", ["max", "p99.9", "p99", "mse", "mse2", "neurosim"])
 def test_one_range_of_a_layer_is_set_once_and_scales_its_thresholds(rule: str) -> None:
     found = ranges(adc_range=rule, adc_range_per="layer")
     assert found["switching_pj"] == found["multiply_pj"] == found["multiplier_um2"] == 0.0

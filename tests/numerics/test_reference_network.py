@@ -108,5 +108,6 @@ def test_a_whole_trace_holds_the_same_logits() -> None:
     plain = record_trace(trained(), workload())
     layers = layers_of(setting)
     trace = run_pass(trained(), workload(), layers, plain)
-    np.testing.assert_array_equal(trace.logits[0], array_logits(trained(), workload(), layers,
-    validation())[0]) assert trace.block_activity is plain.block_activity
+    alone = array_logits(trained(), workload(), layers, validation())[0]
+    np.testing.assert_array_equal(trace.logits[0], alone)
+    assert trace.block_activity is plain.block_activity

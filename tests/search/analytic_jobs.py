@@ -15,7 +15,7 @@ from aster_dse.evaluation.metric_values import complete_metrics
 from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.pareto import non_dominated_mask
 from aster_dse.search.driver import run_search
-from aster_dse.search.protocol import EpochReport, NetworkJob, NetworkPause, NetworkResult, Outcome
+from aster_dse.search.protocol import EpochReport, NetworkJob, NetworkPause, NetworkResult, Outcome, Report
 from aster_dse.search.serial import SerialExecutor
 from aster_dse.search.study import open_study
 from aster_dse.search.telling import SearchSummary
@@ -109,13 +109,13 @@ class AnalyticJobs:
         self._change = change
 
     def __call__(
-        self, job: NetworkJob, *, workload: Workload | None, on_epoch: Callable[[EpochReport], None] | None
+        self, job: NetworkJob, *, workload: Workload | None, on_report: Callable[[Report], None] | None
     ) -> Outcome:
         del workload  # formulas need no data
         self.jobs.append(job)
         key = job.candidate.training_key()
-        if on_epoch is not None:
-            on_epoch(EpochReport(job.trial, 1, 1, 0.5, 1.0))
+        if on_report is not None:
+            on_report(EpochReport(job.trial, 1, 1, 0.5, 1.0))
         if job.pause_at is not None:
             return self._pause(job, job.pause_at)
         result = NetworkResult(

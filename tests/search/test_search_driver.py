@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,15 @@ from analytic_jobs import AnalyticJobs, content, nothing, search, space
 from aster_dse.errors import AsterError, InputError
 from aster_dse.search.automatic import Choice
 from aster_dse.search.driver import run_search
-from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, NetworkResult, Outcome
+from aster_dse.search.protocol import (
+    EpochReport,
+    NetworkFailure,
+    NetworkJob,
+    NetworkResult,
+    Outcome,
+    PassReport,
+    Report,
+)
 from aster_dse.search.serial import SerialExecutor
 from aster_dse.search.study import open_study
 from aster_dse.search.telling import Progress
@@ -51,6 +60,9 @@ class Recorder:
     def epoch(self, report: EpochReport) -> None:
         self.epochs.append(report.trial)
 
+    def passes(self, report: PassReport) -> None:
+        raise AssertionError(f"no arrays are real here, but there is {report}")
+
     def trial_ended(self, outcome: Outcome, progress: Progress) -> None:
         self.ended.append((outcome, progress))
 
@@ -65,11 +77,11 @@ class ShuffledExecutor(SerialExecutor):
         self.cancelled = False
         self._again: list[Outcome] = []
 
-    def wait(self, on_epoch: Callable[[EpochReport], None] | None = None) -> Outcome:
+    def wait(self, on_report: Callable[[Report], None] | None = None) -> Outcome:
         if self._again:
             return self._again.pop()
         self._queue.rotate(1)
-        outcome = super().wait(on_epoch)
+        outcome = super().wait(on_report)
         if self._queue:
             self._again.append(outcome)
         return outcome
@@ -361,6 +373,32 @@ def test_stop_lets_what_runs_end_and_begins_nothing(sqlite_url: str) -> None:
     assert 5 <= summary.complete < 10
 
 
+def test_a_job_that_makes_passes_ends_after_the_deadline(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, late = time.monotonic, [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now() + late[0])
+
+    class Late(AnalyticJobs):
+        """Still makes passes when the time is over."""
+
+        def __call__(self, job: NetworkJob, **options: Any) -> Outcome:
+            for number in (1, 2):
+                options["on_report"](PassReport(job.trial, number, 2))
+                late[0] = 10_000.0
+            return super().__call__(job, **options)
+
+    class Watching(Recorder):
+        def passes(self, report: PassReport) -> None:
+            made.append((report.trial, report.number))
+
+    made: list[tuple[int, int]] = []
+    summary = search(sqlite_url, space(), 4, jobs=Late(), timeout_s=5_000.0, observer=Watching())
+    assert made == [(0, 1), (0, 2)]
+    assert (summary.complete, summary.running) == (1, 0)
+    assert summary.stopped == "the 5000 s allowed are over"
+
+
 def test_a_search_without_time_begins_nothing(sqlite_url: str) -> None:
     summary = search(sqlite_url, space(), 4, timeout_s=0.0)
     assert (summary.complete, summary.running) == (0, 0)
@@ -370,10 +408,10 @@ def test_a_search_without_time_begins_nothing(sqlite_url: str) -> None:
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
 def test_an_interrupt_cancels_and_loses_nothing_told(sqlite_url: str, error: type[BaseException]) -> None:
     class Interrupted(ShuffledExecutor):
-        def wait(self, on_epoch: Callable[[EpochReport], None] | None = None) -> Outcome:
+        def wait(self, on_report: Callable[[Report], None] | None = None) -> Outcome:
             if len(jobs.jobs) == 4:
                 raise error
-            return super().wait(on_epoch)
+            return super().wait(on_report)
 
     jobs = AnalyticJobs()
     executor = Interrupted(jobs)

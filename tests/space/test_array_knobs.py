@@ -32,7 +32,7 @@ def test_a_space_that_knows_none_of_the_new_knobs_has_the_hash_it_had():
     old = load_space(str(OLD))
     assert old.hash == "9b0789415128bccf"
     assert old.fixed["hardware.arrays"] == "ideal"
-    for name in ("adc_range", "adc_range_per", "column_kind", "conditions", "chips"):
+    for name in ("adc_range", "adc_range_per", "column_kind", "conditions", "chips", "validation_samples"):
         assert old.fixed[f"hardware.{name}"] is None
     again = SearchSpace.from_mapping(old.as_dict())
     assert again.hash == old.hash
@@ -47,6 +47,7 @@ def test_a_space_that_knows_none_of_the_new_knobs_has_the_hash_it_had():
         {"conditions": "variation=0.1"},
         {"conditions": "cell"},
         {"chips": 3},
+        {"validation_samples": 500},
         {"column_kind": "offset"},
         {"adc_range": {"choices": ["mse", "max"]}},
     ],
@@ -79,6 +80,7 @@ def start():
     [
         ("arrays", {"choices": ["ideal", "real"]}),
         ("chips", {"low": 1, "high": 8}),
+        ("validation_samples", {"choices": [100, 500]}),
         ("conditions", {"choices": ["variation=0.1", "variation=0.2"]}),
     ],
 )

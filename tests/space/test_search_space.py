@@ -299,6 +299,7 @@ class TestIdentity:
             "early_stopping": None,
             "first_look": 0.15,
             "inner": 200_000,
+            "passes": 4,
             "seed": 0,
             "start": [],
             "resources_per_training": {"workers": 1, "cpus": 1, "gpus": None},

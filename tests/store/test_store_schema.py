@@ -125,6 +125,7 @@ def test_what_was_stored_before_is_of_ideal_arrays(database_url: str) -> None:
             for name in ARRAYS:
                 connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {name}"))
         connection.execute(text("UPDATE aster_evaluations SET violation = 0.5 WHERE position = 1"))
+        connection.execute(text("ALTER TABLE aster_trials DROP COLUMN passes"))
     database.close()
     set_revision(database_url, "0003")
     assert upgrade(database_url) == HEAD
@@ -147,7 +148,8 @@ def set_back(url: str) -> None:
     with database.writing() as connection:
         for table in ("aster_analyses", "aster_repeats", "aster_looks"):
             connection.execute(text(f"DROP TABLE {table}"))
-        connection.execute(text("ALTER TABLE aster_trials DROP COLUMN paused_epoch"))
+        for name in ("paused_epoch", "passes"):
+            connection.execute(text(f"ALTER TABLE aster_trials DROP COLUMN {name}"))
         for name in ARRAYS:
             connection.execute(text(f"ALTER TABLE aster_evaluations DROP COLUMN {name}"))
     database.close()

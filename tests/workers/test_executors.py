@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 import worker_jobs as jobs
 
-from aster_dse.search.protocol import EpochReport, Executor, NetworkFailure, NetworkResult
+from aster_dse.search.protocol import (
+    EpochReport,
+    Executor,
+    NetworkFailure,
+    NetworkResult,
+    PassReport,
+    Report,
+)
 from aster_dse.search.serial import LoadWorkload, RunJob, SerialExecutor
 
 
@@ -84,12 +91,18 @@ def test_data_is_loaded_once_for_all_jobs(make_executor: Any, tmp_path: Path) ->
     assert len(loads) == 1
 
 
-def test_epochs_are_reported_in_order_before_the_outcome(make_executor: Any, tmp_path: Path) -> None:
+def test_epochs_and_passes_are_reported_in_order_before_the_outcome(
+    make_executor: Any, tmp_path: Path
+) -> None:
     executor = make_executor(jobs.measure)
     executor.submit(jobs.make_job(3, tmp_path))
-    reports: list[EpochReport] = []
+    reports: list[Report] = []
     executor.wait(reports.append)
-    assert [(report.trial, report.epoch, report.epochs) for report in reports] == [(3, 1, 2), (3, 2, 2)]
+    assert reports == [
+        EpochReport(trial=3, epoch=1, epochs=2, accuracy=0.1, loss=1.0),
+        EpochReport(trial=3, epoch=2, epochs=2, accuracy=0.2, loss=1.0),
+        PassReport(trial=3, number=1, at_most=12),
+    ]
 
 
 def test_an_exception_is_a_failure_with_one_line_and_its_trace(make_executor: Any, tmp_path: Path) -> None:

@@ -133,14 +133,14 @@ def trained_alike(folder: Path, seed: int) -> bool:
 def test_a_training_goes_on_after_one_of_its_workers_was_killed(tmp_path: Path) -> None:
     executor, reports, killed = executor_of(TWO), [], []
 
-    def on_epoch(report: EpochReport) -> None:
+    def on_report(report: EpochReport) -> None:
         reports.append(report.epoch)
         if report.epoch == 2 and not killed:
             killed.append(train_workers()[-1])
             os.kill(killed[0], signal.SIGKILL)
 
     executor.submit(make_job(tmp_path, epochs=60))
-    result = executor.wait(on_epoch)
+    result = executor.wait(on_report)
     assert isinstance(result, NetworkResult), result
     assert result.training["resumed_from_epoch"] >= 2
     assert (reports[0], reports[-1], len(result.training["history"])) == (1, 60, 60)
@@ -169,7 +169,7 @@ def test_cancel_ends_all_workers_and_frees_their_places(tmp_path: Path) -> None:
 def test_a_killed_coordinator_leaves_its_places_to_the_next_attempt(tmp_path: Path) -> None:
     executor, killed = executor_of(TWO), []
 
-    def on_epoch(report: EpochReport) -> None:
+    def on_report(report: EpochReport) -> None:
         if report.epoch == 2 and not killed:
             (attempt,) = executor._running.values()
             killed.append(attempt.worker.pid)
@@ -178,6 +178,6 @@ def test_a_killed_coordinator_leaves_its_places_to_the_next_attempt(tmp_path: Pa
             placement_group([{"CPU": 1}, {"CPU": 1}])
 
     executor.submit(make_job(tmp_path, epochs=60))
-    result = executor.wait(on_epoch)
+    result = executor.wait(on_report)
     assert isinstance(result, NetworkResult), result
     assert (result.attempt, len(result.training["history"])) == (2, 60)

@@ -101,7 +101,7 @@ def test_a_job_that_the_workers_cannot_import_is_an_error(tmp_path: Path) -> Non
 
     module = types.ModuleType("only_here")
     sys.modules["only_here"] = module
-    exec("def run(job, *, workload, on_epoch): return None", module.__dict__)
+    exec("def run(job, *, workload, on_report): return None", module.__dict__)
     try:
         executor = make_executor(module.run)
         executor.submit(jobs.make_job(0, tmp_path))

@@ -17,11 +17,19 @@ import numpy as np
 import aster_dse
 from aster_dse.errors import InputError
 from aster_dse.evaluation import Evaluation
-from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkJob, NetworkResult, Outcome
+from aster_dse.search.protocol import (
+    EpochReport,
+    NetworkFailure,
+    NetworkJob,
+    NetworkResult,
+    Outcome,
+    PassReport,
+    Report,
+)
 from aster_dse.space import Candidate, WorkloadConfig
 from aster_dse.workload import Split, Workload
 
-OnEpoch = Callable[[EpochReport], None] | None
+OnReport = Callable[[Report], None] | None
 
 
 def make_job(trial: int, folder: Path, *, workload: str = "toy", seed: int = 0) -> NetworkJob:
@@ -65,12 +73,14 @@ def result(job: NetworkJob, **training: object) -> NetworkResult:
     )
 
 
-def measure(job: NetworkJob, *, workload: Workload | None, on_epoch: OnEpoch) -> Outcome:
-    """Reports two epochs and says what data it saw, where."""
+def measure(job: NetworkJob, *, workload: Workload | None, on_report: OnReport) -> Outcome:
+    """Reports two epochs and a pass, and says what data it saw, where."""
     assert workload is not None
     for epoch in (1, 2):
-        if on_epoch is not None:
-            on_epoch(EpochReport(trial=job.trial, epoch=epoch, epochs=2, accuracy=0.1 * epoch, loss=1.0))
+        if on_report is not None:
+            on_report(EpochReport(trial=job.trial, epoch=epoch, epochs=2, accuracy=0.1 * epoch, loss=1.0))
+    if on_report is not None:
+        on_report(PassReport(trial=job.trial, number=1, at_most=12))
     return result(
         job,
         events=int(workload.train.frames.sum()),
@@ -80,7 +90,7 @@ def measure(job: NetworkJob, *, workload: Workload | None, on_epoch: OnEpoch) ->
     )
 
 
-def even_only(job: NetworkJob, *, workload: Workload | None, on_epoch: OnEpoch) -> Outcome:
+def even_only(job: NetworkJob, *, workload: Workload | None, on_report: OnReport) -> Outcome:
     """Odd trials raise; every fourth gives up by itself."""
     if job.trial % 2:
         raise ValueError(f"trial {job.trial}\nis odd")
@@ -89,43 +99,43 @@ def even_only(job: NetworkJob, *, workload: Workload | None, on_epoch: OnEpoch) 
     return result(job)
 
 
-def refuse(job: NetworkJob, *, workload: Workload | None, on_epoch: OnEpoch) -> Outcome:
+def refuse(job: NetworkJob, *, workload: Workload | None, on_report: OnReport) -> Outcome:
     raise InputError("network.width", "30 is not a multiple of 8", "32")
 
 
-def exhaust(job: NetworkJob, *, workload: Workload | None, on_epoch: OnEpoch) -> Outcome:
+def exhaust(job: NetworkJob, *, workload: Workload | None, on_report: OnReport) -> Outcome:
     raise MemoryError("cannot allocate 1 TiB")
 
 
-def leave(job: NetworkJob, *, workload: Workload | None, on_epoch: OnEpoch) -> Outcome:
+def leave(job: NetworkJob, *, workload: Workload | None, on_report: OnReport) -> Outcome:
     raise SystemExit(3)
 
 
-def answer_nothing(job: NetworkJob, *, workload: Workload | None, on_epoch: OnEpoch) -> Outcome:
+def answer_nothing(job: NetworkJob, *, workload: Workload | None, on_report: OnReport) -> Outcome:
     return None  # type: ignore[return-value]
 
 
-def train_three_epochs(job: NetworkJob, *, workload: Workload | None, on_epoch: OnEpoch) -> Outcome:
+def train_three_epochs(job: NetworkJob, *, workload: Workload | None, on_report: OnReport) -> Outcome:
     """Checkpoints each epoch and goes on from the last one; trial 0 is killed once, after the second."""
     checkpoint = Path(job.artifacts) / f"{job.trial}.epoch"
     done = int(checkpoint.read_text()) if checkpoint.exists() else 0
     for epoch in range(done + 1, 4):
         checkpoint.write_text(str(epoch))
-        if on_epoch is not None:
-            on_epoch(EpochReport(trial=job.trial, epoch=epoch, epochs=3, accuracy=0.5, loss=1.0))
+        if on_report is not None:
+            on_report(EpochReport(trial=job.trial, epoch=epoch, epochs=3, accuracy=0.5, loss=1.0))
         if epoch == 2 and done == 0 and job.trial == 0:
             os.kill(os.getpid(), signal.SIGKILL)
     return result(job, resumed_from_epoch=done)
 
 
-def always_killed(job: NetworkJob, *, workload: Workload | None, on_epoch: OnEpoch) -> Outcome:
+def always_killed(job: NetworkJob, *, workload: Workload | None, on_report: OnReport) -> Outcome:
     with (Path(job.artifacts) / "lives").open("a") as file:
         file.write("x")
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError("unreachable")
 
 
-def tick(job: NetworkJob, *, workload: Workload | None, on_epoch: OnEpoch) -> Outcome:
+def tick(job: NetworkJob, *, workload: Workload | None, on_report: OnReport) -> Outcome:
     """Shows its process, and that it lives, until it finds a file that says stop."""
     folder = Path(job.artifacts)
     ticks = 0

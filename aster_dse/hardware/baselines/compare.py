@@ -51,7 +51,7 @@ def comparison(
             ours.energy_uj,
             ours.latency_us,
             f"{accelerator.base}, library {ours.library}: arrays, read-out, neurons, memories, network on "
-            "chip, off-chip memory, clock and leakage; no controllers",
+            "chip, off-chip memory, clock and leakage; no controllers; spikes as if its arrays were ideal",
         ),
         Alternative(
             f"{ORIN_NANO.name}, at its best",
@@ -71,14 +71,14 @@ def comparison(
             float(loihi_pj(geometry, activity)[0]) * 1e-6,
             None,
             "published energy per synaptic operation, neuron update and spike, 14 nm; traffic between tiles "
-            "left out; input bits count as spikes",
+            "left out; input bits count as spikes; digital, so exact",
         ),
         Alternative(
             "SpikeSim's formula",
             published.energy_uj,
             published.latency_ns * 1e-3,
             "65 nm, crossbars of 64, 250 MHz; knows no firing rate and no attention, and counts the time "
-            "steps twice in the latency",
+            "steps twice in the latency; arrays taken as ideal",
         ),
         Alternative(
             "operations of the SNN",

@@ -17,13 +17,7 @@
 #define PIECE 32   /* rows that are copied at once */
 #define SEEN 3     /* counts of a sample: driven rows, active windows, active accesses */
 #define TABLE_BYTES (512 * 1024)
-#ifdef __AVX512BW__ /* groups of columns whose sums stay in registers */
-#define WIDEST 4
-#elif defined(__AVX2__)
-#define WIDEST 2
-#else
-#define WIDEST 1
-#endif
+#define TOGETHER 12 /* most groups of columns that are summed at once */
 
 #include "vectors.inc"
 #include "window.inc"
@@ -43,23 +37,6 @@ static void *table_of(const input *in, int64_t first, const columns *c, int narr
     return narrow ? (void *)byte_table(c->cells, in->C, stride) : (void *)word_table(c->cells, in->C, stride);
 }
 
-static void count_seen(const windows *w, const patterns *p, const input *in, int64_t at, int64_t count, int looked_up,
-                       int64_t *driven, int64_t first, int64_t *seen) {
-    const int64_t size = in->H * in->W;
-    for (int64_t i = 0; i < count; i++) {
-        driven[i] = looked_up ? patterns_total(p, in, (at + i) % size) : window_total(w, i);
-        if (!seen || !driven[i]) continue;
-        int64_t *to = seen + ((at + i) / size - first) * SEEN;
-        to[0] += driven[i];
-        to[1]++;
-        if (looked_up) {
-            for (int64_t t = 0; t < p->tiles; t++) to[2] += patterns_touch(p, in, t, (at + i) % size) != 0;
-        } else {
-            to[2] += window_touched(w, i);
-        }
-    }
-}
-
 enum { NARROW, WIDE, LOOSE };
 
 static int layer(const input *in, int64_t first, const columns *c, const digital *d, const noise *with, int kind,
@@ -67,29 +44,34 @@ static int layer(const input *in, int64_t first, const columns *c, const digital
     const int64_t size = in->H * in->W, end = in->last * size, width = c->groups * (c->pair ? HALF : COLUMNS);
     const int64_t pitch = width + HALF; /* outputs are read 16 at a time, beyond the last */
     const int every = with && with->table && !with->gated;
-    int64_t driven[WINDOWS];
+    chunk k;
     windows w = {0};
     patterns p = {0};
     void *sums = NULL, *table = kind == LOOSE ? NULL : table_of(in, first, c, kind == NARROW);
     int failed = table ? patterns_new(&p, in) : windows_new(&w, in);
     failed |= posix_memalign(&sums, 64, (size_t)(WINDOWS * pitch) * (kind == LOOSE ? 4 : 2));
-    for (int64_t at = first * size, count; !failed && at < end; at += count) {
-        const int64_t within = at % size;
-        count = end - at < WINDOWS ? end - at : WINDOWS;
+    for (k.at = first * size; !failed && k.at < end; k.at += k.count) {
+        k.count = end - k.at < WINDOWS ? end - k.at : WINDOWS;
         if (table) {
-            if (within + count > size) count = size - within;
-            if (p.image != at / size) patterns_read(&p, in, at / size);
+            if (k.at % size + k.count > size) k.count = size - k.at % size;
+            if (p.image != k.at / size) patterns_read(&p, in, k.at / size);
         } else {
-            windows_read(&w, in, at, at + count);
+            windows_read(&w, in, k.at, k.at + k.count);
         }
-        count_seen(&w, &p, in, at, count, table != NULL, driven, first, seen);
-        if (kind == NARROW) narrow_chunk(&w, &p, in, table, within, count, c, sums, pitch);
-        else if (kind == WIDE) wide_chunk(&w, &p, in, table, within, count, c, sums, pitch);
-        else loose_chunk(&w, at, count, size, c, large, with, sums, pitch);
-        for (int64_t i = 0; i < count; i++)
+        count_chunk(&k, &w, &p, in, table != NULL, seen || d->offset, first, seen);
+        if (kind == NARROW) narrow_chunk(&w, &p, in, table, &k, c, sums, pitch);
+        else if (kind == WIDE) wide_chunk(&w, &p, in, table, &k, c, sums, pitch);
+        else loose_chunk(&w, k.at, k.count, size, c, large, with, sums, pitch);
+        for (int64_t j = 0; j < k.actives; j++) {
+            const int64_t i = k.active[j];
             put_to_use(d, kind == LOOSE ? NULL : (int16_t *)sums + i * pitch,
-                       kind == LOOSE ? (int32_t *)sums + i * pitch : NULL, width, at + i, size, driven[i],
-                       !driven[i] && !every);
+                       kind == LOOSE ? (int32_t *)sums + i * pitch : NULL, width, k.at + i, size, k.driven[i]);
+        }
+        for (int64_t j = 0; j < k.silents; j++) {
+            const int64_t i = k.silent[j];
+            if (every) put_to_use(d, NULL, (int32_t *)sums + i * pitch, width, k.at + i, size, 0);
+            else put_silence(d, k.at + i, size);
+        }
     }
     windows_free(&w);
     patterns_free(&p);

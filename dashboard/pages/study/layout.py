@@ -9,7 +9,7 @@ from dash import dcc, html
 
 from aster_dse.space import METRICS
 from aster_dse.store import StudyReader, StudyRow
-from aster_dse.store.shown import shown_metrics
+from aster_dse.store.shown import accuracy_is, shown_metrics
 from dashboard.data import knob_label, metric_label
 from dashboard.data.detail import shell_word
 from dashboard.pages.elements import command, graph
@@ -100,6 +100,7 @@ def _head(study: StudyRow) -> html.Div:
                     html.Div(dcc.Link("Studies", href="/"), className="crumbs"),
                     html.H1(study.name),
                     html.P(f"Objectives: {goals}.{limits} Sampler {study.sampler}, seed {study.seed}."),
+                    html.P(f"{accuracy_is(study).capitalize()}.", id="arrays"),
                 ],
                 className="title",
             ),
