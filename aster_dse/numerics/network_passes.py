@@ -223,7 +223,8 @@ class NetworkPasses:
         device = next(self._trained.model.parameters()).device
         with torch_threads(self._threads):
             feed = Feed(self._workload.validation, self._workload, device)
-            return array_logits(self._trained, self._workload, layers, feed, [skipped])[0]
+            logits = array_logits(self._trained, self._workload, layers, feed, [skipped])
+            return np.asarray(logits[0])
 
     @property
     def name(self) -> str:
