@@ -191,11 +191,11 @@ class _Search:
         return replace(self._question, objectives=objectives, constraints=lasting)
 
     def _alike(self, explored: PairSearch) -> dict[ArrayComputing, list[int]]:
-        """Numbers of the designs that compute alike."""
+        """Numbers of the designs that compute alike, in an order that is not the space's."""
         by_arrays: dict[ArrayComputing, list[int]] = {}
         for number, accelerator in enumerate(explored.accelerators):
             by_arrays.setdefault(computing_of(accelerator, self._geometry, SELECTION), []).append(number)
-        return by_arrays
+        return dict(sorted(by_arrays.items(), key=lambda one: repr(one[0])))
 
     def _classes(self, explored: PairSearch, losses: ForeseenLosses) -> list[_ArrayClass]:
         kept = []
