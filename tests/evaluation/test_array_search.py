@@ -20,7 +20,9 @@ from aster_dse.evaluation.calibration_sets import SELECTION, VERIFICATION
 from aster_dse.evaluation.on_arrays import evaluate_on_arrays
 from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.numerics import network_passes
+from aster_dse.numerics.arrays import LayerArrays
 from aster_dse.numerics.network_passes import NetworkPasses
+from aster_dse.numerics.passes import run_pass
 from aster_dse.pareto import non_dominated_mask
 from aster_dse.space import Candidate, SearchSpace
 from aster_dse.training import TrainedNetwork, load_trained
@@ -184,17 +186,17 @@ def test_the_order_of_classes_is_nothing(subject: Subject, every_class: bool) ->
 def test_a_class_whose_pass_fails_leaves_the_others(
     subject: Subject, every_class: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, failing = network_passes.run_pass, []
+    failing: list[LayerArrays] = []
 
-    def run_pass(trained: Any, workload: Any, layers: Any, *rest: Any, **options: Any) -> ActivityTrace:
+    def failing_pass(trained: Any, workload: Any, layers: Any, *rest: Any, **options: Any) -> ActivityTrace:
         arrays = layers[0].arrays
         failing[:] = failing or [arrays]
         if arrays == failing[0]:
             raise MemoryError("no room")
-        return made(trained, workload, layers, *rest, **options)
+        return run_pass(trained, workload, layers, *rest, **options)
 
     everyone = everything(subject, SELECTION)
-    monkeypatch.setattr(network_passes, "run_pass", run_pass)
+    monkeypatch.setattr(network_passes, "run_pass", failing_pass)
     passes = subject.passes(tmp_path / "net-1")
     answer = search_arrays(passes, candidate(), question(passes=3), verify=False, every_class=every_class)
     (failure,) = answer.failures
@@ -213,10 +215,10 @@ def test_a_class_whose_pass_fails_leaves_the_others(
 def test_without_any_pass_there_is_no_front(
     subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run_pass(*_: Any, **__: Any) -> ActivityTrace:
+    def failing_pass(*_: Any, **__: Any) -> ActivityTrace:
         raise MemoryError("no room")
 
-    monkeypatch.setattr(network_passes, "run_pass", run_pass)
+    monkeypatch.setattr(network_passes, "run_pass", failing_pass)
     with pytest.raises(PassError, match="no room"):
         search_arrays(subject.passes(tmp_path), candidate(), question())
 
