@@ -10,13 +10,14 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from numerics_networks import Subject
 from numerics_peers import Lightning, Products, differing
+from numerics_report import Report, goal
 from torch import Tensor
 
 from aster_dse.activity.record import record_trace
@@ -82,14 +83,12 @@ class Sides:
         return f"{min(self.seconds[one]) * 1e3:.0f} and {min(self.seconds[other]) * 1e3:.0f} CPU ms"
 
 
-def goal(name: str, value: float, op: str, limit: float, peer: str) -> dict[str, Any]:
-    """One line of the report."""
-    met = value >= limit if op == ">=" else value <= limit
-    return {"name": name, "value": value, "op": op, "goal": limit, "met": met, "peer": peer}
+def measure(subjects: Sequence[Subject], options: argparse.Namespace) -> Report:
+    """The lines of every network."""
+    return Report([line for subject in subjects for line in _of_network(subject, options)])
 
 
-def measure(subject: Subject, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """The lines of one network."""
+def _of_network(subject: Subject, options: argparse.Namespace) -> list[dict[str, Any]]:
     folded = folded_layers(subject.trained, subject.workload)
     lines = []
     for setting in SETTINGS:
