@@ -4,10 +4,10 @@ and what a search finds with a few passes, against one that makes all of them.
     python benchmarks/numerics.py [--part kernels|engine|all] [--artifacts FOLDER] [--checkpoint FILE ...]
         [--json]
 
-Three networks of the default search are trained for a few epochs into the folder, or taken from there, or
-from checkpoints. Times are CPU times of one thread, those of kernels medians of ratios over rounds in which
-all sides run in turn, so that a busy machine slows all of them alike. ``numerics_kernels.py`` and
-``numerics_engine.py`` say what is measured.
+Three networks of the default search are trained into the folder, or taken from there, or from checkpoints.
+Times are CPU times of one thread, those of kernels medians of ratios over rounds in which all sides run in
+turn, so that a busy machine slows all of them alike. ``numerics_kernels.py`` and ``numerics_engine.py`` say
+what is measured.
 
 aihwkit-lightning runs in an environment of its own:
 

@@ -109,7 +109,8 @@ def everything(
 
 
 def figures(evaluations: Iterable[Evaluation]) -> np.ndarray:
-    return np.array([[e.metrics[name] for name in SPACE["objectives"]] for e in evaluations]) * SIGNS
+    rows = [[e.metrics[name] for name in SPACE["objectives"]] for e in evaluations]
+    return np.asarray(np.array(rows) * SIGNS)
 
 
 def front(evaluations: Sequence[Evaluation]) -> np.ndarray:
