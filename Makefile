@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TRIALS ?= 16
 WORKERS ?= 2
 
-.PHONY: search dashboard test lint types tests install install-test wheel clean help
+.PHONY: search dashboard test lint types tests sanitize install install-test wheel clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | expand -t 18
@@ -29,6 +29,13 @@ types: install-test
 # --dist loadgroup keeps the tests that share one Ray cluster on one process.
 tests: install-test
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+
+# -s: the sanitizers say what is wrong and end the process.
+sanitize: install-test ## the kernels of numerics under GCC's sanitizers
+	CC="gcc -g -fsanitize=address,undefined -fno-sanitize-recover=undefined" \
+	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	$(BIN)/python -m pytest -q -n 0 -s tests/numerics/test_kernels.py
 
 install: $(VENV)/.installed
 install-test: $(VENV)/.installed-test

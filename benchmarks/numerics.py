@@ -1,10 +1,13 @@
-"""What it costs to compute networks as their arrays do, against running them plainly and against other tools.
+"""What it costs to compute networks as their arrays do, against running them plainly and against other tools,
+and what a search finds with a few passes, against one that makes all of them.
 
-    python benchmarks/numerics.py [--part kernels|all] [--artifacts FOLDER] [--checkpoint FILE ...] [--json]
+    python benchmarks/numerics.py [--part kernels|engine|all] [--artifacts FOLDER] [--checkpoint FILE ...]
+        [--json]
 
-Three networks of the default search are trained for a few epochs into the folder, or taken from there, or
-from checkpoints; figures are medians of ratios over rounds in which all sides run in turn, in CPU time of one
-thread, so that a busy machine slows all of them alike. ``numerics_kernels.py`` says what is measured.
+Three networks of the default search are trained into the folder, or taken from there, or from checkpoints.
+Times are CPU times of one thread, those of kernels medians of ratios over rounds in which all sides run in
+turn, so that a busy machine slows all of them alike. ``numerics_kernels.py`` and ``numerics_engine.py`` say
+what is measured.
 
 aihwkit-lightning runs in an environment of its own:
 
@@ -21,27 +24,32 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numerics_engine
 import numerics_kernels
 import torch
 from numerics_networks import Subject, subjects
+from numerics_report import Report
 
+from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.network.kernels.library import available
 from aster_dse.network.memory import keep_freed_memory
 
-Part = Callable[[Subject, argparse.Namespace], list[dict[str, Any]]]
-PARTS: dict[str, Part] = {"kernels": numerics_kernels.measure}
-"""What each measures of a network."""
+Part = Callable[[Sequence[Subject], argparse.Namespace], Report]
+PARTS: dict[str, Part] = {"kernels": numerics_kernels.measure, "engine": numerics_engine.measure}
+"""What each measures of the networks."""
 
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """The document that ``--json`` prints."""
     torch.set_num_threads(1)
     keep_freed_memory()
-    parts = PARTS.values() if options.part == "all" else [PARTS[options.part]]
+    networks = list(subjects(folder, options.checkpoint))
+    wanted = PARTS if options.part == "all" else {options.part: PARTS[options.part]}
+    reports = {name: part(networks, options) for name, part in wanted.items()}
     return {
         "benchmark": "numerics",
         "machine": {
@@ -52,12 +60,8 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
             "kernels": available(),
             "threads": 1,
         },
-        "goals": [
-            line
-            for subject in subjects(folder, options.checkpoint)
-            for part in parts
-            for line in part(subject, options)
-        ],
+        "goals": [line for report in reports.values() for line in report.goals],
+        "figures": {name: report.figures for name, report in reports.items() if report.figures},
     }
 
 
@@ -67,6 +71,13 @@ def main() -> None:
     parser.add_argument("--artifacts", type=Path, metavar="FOLDER", help="where trained networks are kept")
     parser.add_argument("--checkpoint", type=Path, action="append", default=[], metavar="FILE")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument(
+        "--passes",
+        type=int,
+        default=InnerQuestion.passes,
+        metavar="N",
+        help="classes of arrays that the engine runs a network on at most",
+    )
     parser.add_argument("--lightning", type=Path, default=Path(".lightning/bin/python"), metavar="PYTHON")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -77,7 +88,10 @@ def main() -> None:
         return
     for line in document["goals"]:
         met = "met" if line["met"] else "NOT MET"
-        print(f"{met}: {line['name']} {line['value']:.3g} {line['op']} {line['goal']:g} ({line['peer']})")
+        print(f"{met}: {line['name']} {line['value']:.4g} {line['op']} {line['goal']:g} ({line['peer']})")
+    for part, figures in document["figures"].items():
+        for name, value in figures.items():
+            print(f"{part}: {name}: {json.dumps(value)}")
 
 
 if __name__ == "__main__":

@@ -10,16 +10,19 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from numerics_networks import Subject
 from numerics_peers import Lightning, Products, differing
+from numerics_report import Report, goal
 from torch import Tensor
 
 from aster_dse.activity.record import record_trace
+from aster_dse.network.kernels.convolution import Events, events_of
+from aster_dse.network.kernels.library import STEADY, kernels_for
 from aster_dse.numerics.arrays import LayerArrays, NetworkArrays
 from aster_dse.numerics.calibration import array_layers, calibrate, folded_layers
 from aster_dse.numerics.cells import Chip
@@ -80,14 +83,12 @@ class Sides:
         return f"{min(self.seconds[one]) * 1e3:.0f} and {min(self.seconds[other]) * 1e3:.0f} CPU ms"
 
 
-def goal(name: str, value: float, op: str, limit: float, peer: str) -> dict[str, Any]:
-    """One line of the report."""
-    met = value >= limit if op == ">=" else value <= limit
-    return {"name": name, "value": value, "op": op, "goal": limit, "met": met, "peer": peer}
+def measure(subjects: Sequence[Subject], options: argparse.Namespace) -> Report:
+    """The lines of every network."""
+    return Report([line for subject in subjects for line in _of_network(subject, options)])
 
 
-def measure(subject: Subject, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """The lines of one network."""
+def _of_network(subject: Subject, options: argparse.Namespace) -> list[dict[str, Any]]:
     folded = folded_layers(subject.trained, subject.workload)
     lines = []
     for setting in SETTINGS:
@@ -148,22 +149,22 @@ def _layers(
     subject: Subject, setting: Setting, layers: tuple[ArrayLayer, ...], options: argparse.Namespace
 ) -> list[dict[str, Any]]:
     """All layers from the spikes that they read in one batch."""
-    inputs = _read(subject, layers)
-    ours = [(ArrayConvolution([layer]), inputs[layer.layer.name]) for layer in layers]
-    products = [(Products(layer), inputs[layer.layer.name]) for layer in layers]
-    one = next(layer for layer in layers if layer.layer.name == LIGHTNING_LAYER)
-    alone, spikes = ArrayConvolution([one]), inputs[LIGHTNING_LAYER]
+    modules = _modules(subject, layers)
+    one = next(module for module in modules if module.layers[0].layer.name == LIGHTNING_LAYER)
+    products = [Products(module.layers) for module in modules]
     apart = max(
-        differing(mine(read).flatten(0, 1), peer(read.flatten(0, 1)), layer)
-        for (mine, read), (peer, _), layer in zip(ours, products, layers, strict=True)
+        differing(module.ours(), product(module.spikes), module.layers)
+        for module, product in zip(modules, products, strict=True)
     )
     sides: dict[str, Callable[[], object]] = {
-        "ours": lambda: [module(read) for module, read in ours],
-        "products": lambda: [module(read.flatten(0, 1)) for module, read in products],
-        "one": lambda: alone(spikes),
+        "ours": lambda: [module.ours() for module in modules],
+        "products": lambda: [
+            product(module.spikes) for module, product in zip(modules, products, strict=True)
+        ],
+        "one": one.ours,
     }
     beside = f"{subject.name}, {setting.name}"
-    with Lightning(options.lightning, one, spikes.flatten(0, 1)) as lightning:
+    with Lightning(options.lightning, one.layers[0], one.spikes) as lightning:
         if lightning.missing is None:
             sides["lightning"] = lightning.run
         times = Sides(sides, options.rounds)
@@ -176,7 +177,7 @@ def _layers(
         ]  # fmt: skip
         if lightning.missing is not None:
             return [{**line, "peer": f"{line['peer']}; {lightning.missing}"} for line in lines]
-        other = differing(alone(spikes).flatten(0, 1), lightning.outputs(), one)
+        other = differing(one.ours(), lightning.outputs(), one.layers)
         peer = f"aihwkit-lightning {lightning.version}, a linear layer for each tile, slice and sign"
         figures = times.figures("lightning", "one")
         return [
@@ -200,10 +201,41 @@ class _Inputs:
         self.by_name[name] = inputs.movedim(2, -1).clone(memory_format=torch.contiguous_format)
 
 
+@dataclass(frozen=True)
+class _Module:
+    """A layer, or q, k and v, each side with the form in which a network hands it what it reads."""
+
+    module: ArrayConvolution
+    frames: Tensor
+    """``[T, B, H, W, C]``, of the first layer."""
+    spikes: Tensor
+    """``[T * B, H, W, C]``"""
+    events: Events | None
+    """Of the neurons before; None for the first layer."""
+
+    @property
+    def layers(self) -> tuple[ArrayLayer, ...]:
+        return self.module.layers
+
+    def ours(self) -> Tensor:
+        """``[T * B, H, W, outputs]``"""
+        steps = len(self.frames)
+        done = self.module(self.frames) if self.events is None else self.module.of_events(self.events, steps)
+        return done.flatten(0, 1)
+
+
 @torch.no_grad()
-def _read(subject: Subject, layers: tuple[ArrayLayer, ...]) -> dict[str, Tensor]:
-    network, _ = array_network(subject.trained.model, layers, subject.workload)
+def _modules(subject: Subject, layers: tuple[ArrayLayer, ...]) -> list[_Module]:
+    """All modules and what they read in one batch."""
+    network, modules = array_network(subject.trained.model, layers, subject.workload)
     feed = Feed(subject.workload.validation, subject.workload, torch.device("cpu"))
     inputs = _Inputs()
     network(feed.frames(slice(0, BATCH)), recorder=inputs)
-    return inputs.by_name
+    found = []
+    for module in modules:
+        read = inputs.by_name[module.layers[0].layer.name]
+        kernels = kernels_for(read, build=STEADY)
+        first = module is modules[0] or kernels is None
+        events = None if first or kernels is None else events_of(kernels, read.flatten(0, 1))
+        found.append(_Module(module, read, read.flatten(0, 1), events))
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -75,36 +76,43 @@ for _ in sys.stdin:
 
 
 class Products:
-    """A layer as torch users write it: unfolded inputs, one product a tile for all slices and signs."""
+    """Layers as torch users write them: unfolded inputs, one product a tile for all slices and signs.
 
-    def __init__(self, layer: ArrayLayer) -> None:
-        self.layer = layer
-        slices, sides, outputs, _ = layer.cells.shape
-        cells = torch.from_numpy(layer.cells).float()
+    Args:
+        layers: that read the same spikes and have arrays alike.
+    """
+
+    def __init__(self, layers: Sequence[ArrayLayer]) -> None:
+        first = layers[0]
+        cells = torch.from_numpy(np.concatenate([layer.cells for layer in layers], axis=2)).float()
+        self._rows, self._kernel = first.arrays.rows, first.layer.kernel_size
+        self._top = float(first.highest_code)
         self._tiles = [
-            part.reshape(slices * sides * outputs, -1).T.contiguous()
-            for part in cells.split(layer.arrays.rows, dim=3)
+            part.flatten(0, 2).T.contiguous() for part in torch.split(cells, first.arrays.rows, dim=3)
         ]
-        inverse = torch.tensor(layer.multipliers, dtype=torch.float32) / ONE
-        self._inverse = inverse.repeat_interleave(sides * outputs)
-        self._scales = torch.from_numpy(layer.scales)
-        self._bias = torch.from_numpy(layer.weights.bias)
-        self._shape = (slices, sides, outputs)
+        outputs = torch.tensor([layer.layer.out_channels for layer in layers])
+        # [slices, outputs]
+        inverse = torch.tensor([list(layer.multipliers) for layer in layers]).T / ONE
+        self._inverse = inverse.repeat_interleave(outputs, 1)[:, None].expand(cells.shape[:3]).flatten()
+        self._scales = torch.from_numpy(np.stack([layer.scales for layer in layers], axis=1))
+        self._scales = self._scales.repeat_interleave(outputs, 1)
+        self._bias = torch.from_numpy(np.concatenate([layer.weights.bias for layer in layers]))
+        self._shape = cells.shape[:3]
 
     @torch.no_grad()
     def __call__(self, inputs: Tensor) -> Tensor:
         """``[N, H, W, outputs]`` of spikes ``[N, H, W, C]``."""
         images, height, width, _ = inputs.shape
-        kernel, top = self.layer.layer.kernel_size, float(self.layer.highest_code)
+        kernel = self._kernel
         rows = unfold(inputs.permute(0, 3, 1, 2), kernel, padding=kernel // 2).transpose(1, 2).flatten(0, 1)
         total: Tensor | None = None
-        for part, cells in zip(rows.split(self.layer.arrays.rows, dim=1), self._tiles, strict=True):
-            codes = (part @ cells).mul_(self._inverse).round_().clamp_(max=top)
+        for part, cells in zip(torch.split(rows, self._rows, dim=1), self._tiles, strict=True):
+            codes = (part @ cells).mul_(self._inverse).round_().clamp_(max=self._top)
             total = codes if total is None else total.add_(codes)
         assert total is not None, "a layer has rows"
         by_side = total.view(len(rows), *self._shape)
         digital = by_side[:, :, 0] - by_side[:, :, 1]
-        y = self._bias + torch.einsum("nso,s->no", digital, self._scales)
+        y = self._bias + torch.einsum("nso,so->no", digital, self._scales)
         return y.view(images, height, width, -1)
 
 
@@ -176,7 +184,7 @@ class Lightning:
         self._folder.cleanup()
 
 
-def differing(ours: Tensor, theirs: Tensor, layer: ArrayLayer) -> float:
+def differing(ours: Tensor, theirs: Tensor, layers: Sequence[ArrayLayer]) -> float:
     """Share of outputs that are further apart than float32 rounds."""
-    least = float(np.abs(layer.scales).min())
+    least = min(float(np.abs(layer.scales).min()) for layer in layers)
     return float(((ours - theirs).abs() > 0.01 * least).double().mean())

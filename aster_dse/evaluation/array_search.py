@@ -22,16 +22,13 @@ from numpy.typing import NDArray
 
 from aster_dse.activity import ActivityTrace
 from aster_dse.errors import AsterError, PassError
+from aster_dse.evaluation.array_classes import KnownArrays
 from aster_dse.evaluation.calibration_sets import SELECTION, VERIFICATION
 from aster_dse.evaluation.class_choice import ClassChoice, ForeseenClass
 from aster_dse.evaluation.class_space import ClassSpace
 from aster_dse.evaluation.foreseen_loss import ForeseenLosses
 from aster_dse.evaluation.inner import InnerAnswer, useful_policies
-from aster_dse.evaluation.on_arrays import (
-    ArrayComputing,
-    computing_of,
-    evaluate_on_arrays,
-)
+from aster_dse.evaluation.on_arrays import ArrayComputing, computing_of, evaluate_on_arrays
 from aster_dse.evaluation.pairs import PairSearch
 from aster_dse.evaluation.probe import Probe
 from aster_dse.evaluation.question import InnerQuestion
@@ -71,7 +68,12 @@ class _Found:
 
 
 def search_arrays(
-    passes: NetworkPasses, candidate: Candidate, question: InnerQuestion, *, verify: bool = True
+    passes: NetworkPasses,
+    candidate: Candidate,
+    question: InnerQuestion,
+    *,
+    verify: bool = True,
+    every_class: bool = False,
 ) -> InnerAnswer:
     """Find the inner front of a network on real arrays.
 
@@ -79,6 +81,8 @@ def search_arrays(
         passes: of the network; they are made where they are not found.
         candidate: the network; its own policy and accelerator give what is not searched.
         verify: measure the front anew, on another calibration set and other chips.
+        every_class: run all classes of the accelerators met, whatever ``question.passes`` says and whatever
+            they promise; the choice among them is measured against that.
 
     Raises:
         InputError: no accelerator of the space can exist.
@@ -86,7 +90,7 @@ def search_arrays(
     """
     passes = passes.on_samples(candidate.hardware.validation_samples)
     search = _Search(passes, candidate, question)
-    found = search.run()
+    found = search.run(every_class=every_class)
     best = _front_of(found.objectives, found.violation)
     chosen = [found.assignments[index] for index in best]
     wanted = VERIFICATION if verify else SELECTION
@@ -123,38 +127,23 @@ class _Search:
             self._names.append("accuracy")
         self._place = self._names.index("accuracy")
 
-    def run(self) -> _Found:
-        """Run the classes that promise most; all configurations that are best in one of them."""
+    def run(self, *, every_class: bool) -> _Found:
+        """All configurations that are best in one of the classes that are run."""
         policies, batch = useful_policies(self._passes.plain, self._candidate, self._question)
-        losses = ForeseenLosses(self._passes.foreseen, self._geometry, batch.accuracy)
-        explored = PairSearch(
-            self._geometry, policies, batch, self._candidate, self._foreseen_question(), losses
-        )
+        losses = None
+        if not every_class:
+            losses = ForeseenLosses(self._passes.foreseen, self._geometry, batch.accuracy)
+        question = self._foreseen_question()
+        explored = PairSearch(self._geometry, policies, batch, self._candidate, question, losses)
         explored.run()
         self.scored += explored.scored
         self.exhaustive = explored.exhaustive
-        classes = self._classes(explored, losses)
-        chosen = [assign(self._candidate, policy).policy for policy in policies]
-        self._probe(classes, losses, chosen)
-        choice = self._choice(classes, losses)
-        found: list[_Found] = []
-        while classes and self.classes_run < self._question.passes:
-            best, promise = choice.best([one.foreseen for one in classes])
-            if found and promise <= _NEGLIGIBLE:
-                break
-            one = classes.pop(best)
-            try:
-                traces = one.computes.traces(self._passes, 0)
-                result = self._run(one, explored, traces)
-            except PassError as error:
-                self.failures.append(error)
-                continue
-            self.classes_run += 1
-            on_chips = apply_on_chips(self._passes.plain, traces, chosen)
-            losses.observe(one.computes.arrays, on_chips.accuracy)
-            found.append(result)
-            feasible = result.objectives[result.violation <= 0.0]
-            choice.ran(one.foreseen, -feasible[:, self._place], np.delete(feasible, self._place, axis=1))
+        if losses is None:
+            attempts = (self._attempt(*one, explored) for one in self._alike(explored).items())
+            found = [attempt[0] for attempt in attempts if attempt is not None]
+        else:
+            chosen = [assign(self._candidate, policy).policy for policy in policies]
+            found = self._run_most_promising(explored, losses, chosen)
         if not found:
             raise self.failures[-1] if self.failures else AsterError("there is no class of arrays to run")
         return _Found(
@@ -162,6 +151,29 @@ class _Search:
             np.concatenate([one.objectives for one in found]),
             np.concatenate([one.violation for one in found]),
         )
+
+    def _run_most_promising(
+        self, explored: PairSearch, losses: ForeseenLosses, policies: Sequence[PolicyConfig]
+    ) -> list[_Found]:
+        classes = self._classes(explored, losses)
+        self._probe(classes, losses, policies)
+        choice = self._choice(classes, losses)
+        found: list[_Found] = []
+        while classes and self.classes_run < self._question.passes:
+            best, promise = choice.best([one.foreseen for one in classes])
+            if found and promise <= _NEGLIGIBLE:
+                break
+            one = classes.pop(best)
+            attempt = self._attempt(one.computes, one.designs, explored)
+            if attempt is None:
+                continue
+            result, traces = attempt
+            on_chips = apply_on_chips(self._passes.plain, traces, policies)
+            losses.observe(one.computes.arrays, on_chips.accuracy)
+            found.append(result)
+            feasible = result.objectives[result.violation <= 0.0]
+            choice.ran(one.foreseen, -feasible[:, self._place], np.delete(feasible, self._place, axis=1))
+        return found
 
     # --- what is foreseen
 
@@ -175,13 +187,19 @@ class _Search:
         objectives = {name: METRICS[name].direction for name in self._names} | dict(self._question.objectives)
         return replace(self._question, objectives=objectives, constraints=lasting)
 
-    def _classes(self, explored: PairSearch, losses: ForeseenLosses) -> list[_ArrayClass]:
+    def _alike(self, explored: PairSearch) -> dict[ArrayComputing, list[int]]:
+        """Numbers of the designs that compute alike, in an order that is not the space's."""
         by_arrays: dict[ArrayComputing, list[int]] = {}
+        known = KnownArrays(self._geometry)
         for number, accelerator in enumerate(explored.accelerators):
-            arrays = losses.known_arrays.of(accelerator)
+            arrays = known.of(accelerator)
             computes = computing_of(accelerator, self._geometry, SELECTION, arrays)
             by_arrays.setdefault(computes, []).append(number)
+        return dict(sorted(by_arrays.items(), key=lambda one: repr(one[0])))
+
+    def _classes(self, explored: PairSearch, losses: ForeseenLosses) -> list[_ArrayClass]:
         kept = []
+        by_arrays = self._alike(explored)
         pairs = explored.scores.feasible(list(by_arrays.values()))
         for (computes, designs), (policies, points) in zip(by_arrays.items(), pairs, strict=True):
             if len(points):
@@ -217,11 +235,29 @@ class _Search:
 
     # --- what is run
 
-    def _run(self, one: _ArrayClass, explored: PairSearch, traces: Sequence[ActivityTrace]) -> _Found:
+    def _attempt(
+        self, computes: ArrayComputing, designs: Sequence[int], explored: PairSearch
+    ) -> tuple[_Found, list[ActivityTrace]] | None:
+        """Run a class; None, and why, where a pass fails."""
+        try:
+            traces = computes.traces(self._passes, 0)
+        except PassError as error:
+            self.failures.append(error)
+            return None
+        self.classes_run += 1
+        return self._run(computes, designs, explored, traces), traces
+
+    def _run(
+        self,
+        computes: ArrayComputing,
+        numbers: Sequence[int],
+        explored: PairSearch,
+        traces: Sequence[ActivityTrace],
+    ) -> _Found:
         """Score a class from its passes."""
         policies, chips = useful_policies(self._passes.plain, self._candidate, self._question, chips=traces)
         question = self._question_with_accuracy()
-        designs = [explored.designs[number] for number in one.designs]
+        designs = [explored.designs[number] for number in numbers]
         if explored.exhaustive:
             space = ClassSpace({}, question.parameters)
             search = PairSearch(self._geometry, policies, chips, self._candidate, question)
@@ -236,7 +272,7 @@ class _Search:
             candidate = assign(self._candidate, dict(space.fixed))
 
             def alike(accelerator: Accelerator) -> bool:
-                return computing_of(accelerator, self._geometry, SELECTION) == one.computes
+                return computing_of(accelerator, self._geometry, SELECTION) == computes
 
             search = PairSearch(self._geometry, policies, chips, candidate, free, alike=alike)
             search.score_designs(space.designs(designs))

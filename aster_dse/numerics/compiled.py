@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aster_dse.network.kernels.convolution import Events
+from aster_dse.network.kernels.convolution import Events, empty_events
 from aster_dse.network.kernels.library import Kernels
 from aster_dse.numerics.kernels.library import ArrayKernels
 from aster_dse.numerics.layer import DIGITAL_BITS, ArrayLayer
 from aster_dse.numerics.packed import LARGE, PackedLayers, longest_sum, pack_columns
 from aster_dse.numerics.ranges import ONE
 
-__all__ = ["Reading", "histogram_of", "read_events"]
+__all__ = ["Reading", "events_of_bit", "histogram_of", "read_events"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,26 @@ class Reading:
     """Images of one time step."""
     sample: int = 0
     """The first of them."""
+
+
+def events_of_bit(kernels: ArrayKernels, x: Tensor, bit: int) -> Events:
+    """Where a bit of whole numbers ``[T, B, H, W, C]`` is set, in whatever order they lie in memory."""
+    steps, batch, height, width, channels = x.shape
+    if x.dtype != torch.float32 or x.stride(2) != width * x.stride(3):
+        x = x.float().contiguous()
+    shape = (steps * batch, height, width, channels)
+    channel, count = empty_events(shape)
+    step, sample, _, pixel, map_ = x.stride()
+
+    def run(first: int, last: int) -> int:
+        total = torch.zeros(1, dtype=torch.int64)
+        kernels(
+            "arrays_events", x, first, last, batch, step, sample, height * width, pixel, channels, map_, bit,
+            channel, count, total,
+        )  # fmt: skip
+        return int(total)
+
+    return Events(channel, count, shape, sum(Kernels.ranges(steps * batch, run)))
 
 
 def read_events(

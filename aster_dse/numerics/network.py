@@ -15,7 +15,7 @@ from aster_dse.network.layers import FoldedConvolution, FoldedNorm
 from aster_dse.network.model import SpikeDrivenTransformer
 from aster_dse.network.neurons import LIF, PLIF, FrozenPLIF
 from aster_dse.network.synapses import synaptic_modules
-from aster_dse.numerics.compiled import Reading, histogram_of, read_events
+from aster_dse.numerics.compiled import Reading, events_of_bit, histogram_of, read_events
 from aster_dse.numerics.kernels.library import array_kernels
 from aster_dse.numerics.layer import ArrayLayer
 from aster_dse.numerics.packed import PackedLayers, alike, can_pack, pack
@@ -67,20 +67,18 @@ class ArrayConvolution(FoldedConvolution):
 
     def forward(self, x: Tensor) -> Tensor:
         """``[T, B, H, W, inputs]`` to ``[T, B, H, W, outputs]``."""
-        steps = x.shape[0]
-        flat = x.flatten(0, 1).contiguous()
+        steps, bits = x.shape[0], self.layers[0].layer.input_bits
         if self._workload is not None:
-            flat = _whole(flat, self._workload)
-        kernels = self._kernels(flat)
-        if kernels is None:
-            return self._adjusted(self._by_reference(flat, steps))
-        bits = self.layers[0].layer.input_bits
-        if bits == 1:
-            planes = [events_of(kernels, flat.float())]
-        else:
-            whole = flat.to(torch.int64)
-            planes = [events_of(kernels, ((whole >> bit) & 1).float()) for bit in range(bits)]
-        return self._of_planes(planes, steps)
+            x = _whole(x, self._workload)
+        steady, arrays = self._kernels(x), array_kernels()
+        if steady is None or arrays is None:
+            return self._adjusted(self._by_reference(x.flatten(0, 1).contiguous(), steps))
+        if self._workload is None and bits == 1:
+            events = events_of(steady, x.flatten(0, 1).contiguous().float())
+            if events.total < 0:
+                raise ValueError(f"{self.layers[0].layer.name} reads what is neither 0 nor 1")
+            return self._of_planes([events], steps)
+        return self._of_planes([events_of_bit(arrays, x, bit) for bit in range(bits)], steps)
 
     def of_events(self, events: Events, steps: int) -> Tensor:
         return self._of_planes([events], steps)
@@ -188,7 +186,7 @@ def array_network(
 
 
 def _whole(x: Tensor, workload: Workload) -> Tensor:
-    """The bytes of the frames ``[N, H, W, C]``, from what the network reads of them."""
+    """The bytes of the frames ``[..., C]``, from what the network reads of them."""
     if not workload.std and workload.scale == 1.0:
         return x
     if workload.std:

@@ -1,252 +1,240 @@
-"""Knobs of single layers on real arrays: levels go where errors are large, and few passes are made."""
+"""The inner level on real arrays, with passes of a trained network, against going through everything."""
 
 from __future__ import annotations
 
-import time
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from trained_network import passes, subject
 
-from aster_dse.evaluation.array_classes import arrays_of, layer_arrays
+from aster_dse.activity import ActivityTrace
+from aster_dse.activity.record import record_trace
+from aster_dse.errors import PassError
+from aster_dse.evaluation import Evaluation
 from aster_dse.evaluation.array_search import search_arrays
-from aster_dse.evaluation.class_choice import ClassChoice, ForeseenClass
-from aster_dse.evaluation.class_space import ClassSpace
-from aster_dse.evaluation.foreseen_loss import ForeseenLosses
-from aster_dse.evaluation.inner import InnerAnswer, useful_policies
-from aster_dse.evaluation.layer_vectors import best_vectors
-from aster_dse.evaluation.on_arrays import computing_of, evaluate_on_arrays
-from aster_dse.evaluation.pairs import PairSearch
+from aster_dse.evaluation.calibration_sets import SELECTION, VERIFICATION
+from aster_dse.evaluation.on_arrays import evaluate_on_arrays
 from aster_dse.evaluation.question import InnerQuestion
-from aster_dse.hardware import Accelerator, estimate, resolve
+from aster_dse.numerics import network_passes
+from aster_dse.numerics.arrays import LayerArrays
 from aster_dse.numerics.network_passes import NetworkPasses
-from aster_dse.space import Candidate, HardwareConfig, LayerRanges, SearchSpace, assign, load_space
+from aster_dse.numerics.passes import run_pass
+from aster_dse.pareto import non_dominated_mask
+from aster_dse.space import Candidate, SearchSpace
+from aster_dse.training import TrainedNetwork, load_trained
+from aster_dse.workload import Split, Workload, load_workload
 
-NETWORK = (
-    "workload.resolution=16",
-    "workload.timesteps=2",
-    "network.width=16",
-    "network.depth=1",
-    "network.stem=2-2-1-1",
-    'network.pooling="1001"',
-    "hardware.arrays=real",
-)
-LAYERS = (
-    'hardware.layers={"stem.each": {adc_levels: {choices: [8, 16, 32, 64]}}, '
-    '"block.each.*": {compute: {choices: [analog, digital]}, column_mux: {choices: [2, 4, 8, 16]}}}'
-)
-LEVELS = (
-    "hardware.adc_levels=32",
-    "hardware.layers={each: {adc_levels: {choices: [8, 16, 32, 64]}, column_mux: {choices: [4, 8]}}}",
-)
+NETWORK = Path(__file__).parents[1] / "numerics" / "reference" / "w16-plif.safetensors"
+SAMPLES = 60
+SPACE: dict[str, Any] = {
+    "name": "on-arrays",
+    "workload": {"name": "digits-dvs"},
+    "network": {"width": 16},
+    "policy": {"exit_threshold": {"choices": [0.5, 0.9, 0.99]}, "timesteps": {"low": 1, "high": 2}},
+    "hardware": {
+        "arrays": "real",
+        "rows": {"choices": [64, 256]},
+        "adc_levels": {"choices": [8, 16, 32]},
+        "event_gating": {"choices": [True, False]},
+    },
+    "objectives": {"accuracy": "max", "energy_uj": "min", "latency_us": "min", "area_mm2": "min"},
+}
+REVERSED = {
+    "hardware": {
+        **SPACE["hardware"],
+        "rows": {"choices": [256, 64]},
+        "adc_levels": {"choices": [32, 16, 8]},
+        "event_gating": {"choices": [False, True]},
+    }
+}
+SIGNS = np.array([-1.0 if goal == "max" else 1.0 for goal in SPACE["objectives"].values()])
+CLASSES = 6
 
 
-def space(*settings: str) -> SearchSpace:
-    return load_space("hardware_only").override(*NETWORK, *settings)
+def space(**changes: Any) -> SearchSpace:
+    return SearchSpace.from_mapping({**SPACE, **changes})
 
 
-def candidate(searched: SearchSpace) -> Candidate:
-    return searched.candidate({p.path: p.from_unit(0.5) for p in searched.parameters})
+def candidate() -> Candidate:
+    return space().candidate({p.path: p.from_unit(0.5) for p in space().parameters})
 
 
-def question(searched: SearchSpace, count: int, **changes: Any) -> InnerQuestion:
+def question(*constraints: str, searched: SearchSpace | None = None, passes: int = 4) -> InnerQuestion:
+    searched = searched or space()
     return InnerQuestion(
         parameters=searched.inner,
         inactive={p.path: searched.fixed[p.path] for p in searched.inner},
-        objectives=searched.objectives,
-        constraints=("accuracy >= 0.8",),
-        count=count,
+        objectives=dict(searched.objectives),
+        constraints=constraints,
+        count=100_000,
         seed=0,
-        **changes,
+        passes=passes,
     )
 
 
-def accelerators_of(chosen: Candidate, inner: list[dict[str, Any]]) -> list[Accelerator]:
-    return [resolve(assign(chosen, assignment).hardware) for assignment in inner]
+@dataclass(frozen=True, eq=False)
+class Subject:
+    trained: TrainedNetwork
+    workload: Workload
+    plain: ActivityTrace
+    folder: Path
+    """Where passes are kept: the tests share them."""
+
+    def passes(self, folder: Path | None = None) -> NetworkPasses:
+        return NetworkPasses(self.trained, self.workload, folder or self.folder, self.plain)
 
 
 @pytest.fixture(scope="module")
-def known(tmp_path_factory: pytest.TempPathFactory) -> NetworkPasses:
-    return passes(tmp_path_factory.mktemp("network"))
+def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    trained, workload = load_trained(NETWORK), load_workload(candidate().workload)
+    few = Split(workload.validation.frames[:SAMPLES], workload.validation.labels[:SAMPLES])
+    workload = replace(workload, validation=few)
+    return Subject(trained, workload, record_trace(trained, workload), tmp_path_factory.mktemp("network"))
 
 
-@pytest.fixture(scope="module")
-def losses(known: NetworkPasses) -> ForeseenLosses:
-    return ForeseenLosses(known.foreseen, known.plain.geometry, np.array([0.91]))
+def everything(
+    subject: Subject, calibration_set: int, constraints: Sequence[str] = ()
+) -> tuple[Evaluation, ...]:
+    """Every policy on every accelerator."""
+    values = [(p.path, p.values() or ()) for p in space().inner]
+    rows = itertools.product(*(listed for _, listed in values))
+    points = [dict(zip((path for path, _ in values), row, strict=True)) for row in rows]
+    return evaluate_on_arrays(
+        subject.passes(), candidate(), points, constraints, calibration_set=calibration_set
+    )
 
 
-def ranges_of(searched: SearchSpace) -> LayerRanges:
-    found = searched.parameter("hardware.layers")
-    assert isinstance(found, LayerRanges)
-    return found.on([layer.name for layer in subject()[2].geometry.synaptic])
+def figures(evaluations: Iterable[Evaluation]) -> np.ndarray:
+    rows = [[e.metrics[name] for name in SPACE["objectives"]] for e in evaluations]
+    return np.asarray(np.array(rows) * SIGNS)
 
 
-class TestVectors:
-    """Vectors for one accelerator, judged by what is foreseen of them."""
+def front(evaluations: Sequence[Evaluation]) -> np.ndarray:
+    """Distinct points that no other one beats, in an order of their own."""
+    points = figures([e for e in evaluations if e.feasible])
+    return distinct(points[non_dominated_mask(points)])
 
-    def found(self, losses: ForeseenLosses, metrics: list[str], *, errors: bool) -> tuple[str, ...]:
-        _, _, plain = subject()
-        searched = space(*LEVELS)
-        _, batch = useful_policies(plain, candidate(searched), question(searched, 1))
-        ranges, chip = ranges_of(searched), resolve(HardwareConfig(arrays="real"))
-        return best_vectors(
-            plain.geometry,
-            batch.take(np.array([0])).activity,
-            chip,
-            ranges,
-            metrics,
-            count=1_500,
-            most=200,
-            rng=np.random.default_rng(0),
-            errors=losses.of_options(chip, ranges) if errors else None,
-        ).texts
 
-    def figures(self, losses: ForeseenLosses, texts: list[str]) -> np.ndarray:
-        """``[texts, 2]`` energy and foreseen error."""
-        _, _, plain = subject()
-        searched = space(*LEVELS)
-        _, batch = useful_policies(plain, candidate(searched), question(searched, 1))
-        chips = [resolve(HardwareConfig(arrays="real", layers=text)) for text in texts]
-        costs = estimate(plain.geometry, batch.take(np.array([0])).activity, chips)
-        errors = [losses.error(arrays_of(chip, plain.geometry)) for chip in chips]
-        return np.array([[cost.energy_uj, error] for cost, error in zip(costs, errors, strict=True)])
+def distinct(points: np.ndarray) -> np.ndarray:
+    return np.unique(np.round(points, 9), axis=0)
 
-    def test_more_levels_where_errors_are_large(self, losses: ForeseenLosses) -> None:
-        texts = self.found(losses, ["accuracy", "energy_uj"], errors=True)
-        uniform = [f"*: adc_levels={levels} column_mux=8" for levels in (8, 16, 32, 64)]
-        mine, alike = self.figures(losses, list(texts)), self.figures(losses, uniform)
-        for energy, error in alike[1:3]:
-            within = mine[mine[:, 0] <= energy * (1.0 + 1e-9)]
-            assert within[:, 1].min() < 0.8 * error
-        geometry = subject()[2].geometry
-        levels = np.array(
-            [
-                [own.adc_levels for own in arrays_of(resolve(HardwareConfig(layers=text)), geometry).layers]
-                for text in texts
-            ]
+
+def class_of(evaluation: Evaluation) -> tuple[int, int]:
+    return evaluation.assignment["hardware.rows"], evaluation.assignment["hardware.adc_levels"]
+
+
+def text(assignment: dict[str, Any]) -> str:
+    return repr(sorted(assignment.items()))
+
+
+@pytest.mark.parametrize("constraints", [(), ("accuracy >= 0.8", "energy_uj <= 0.12")])
+def test_every_class_is_going_through_everything(subject: Subject, constraints: tuple[str, ...]) -> None:
+    answer = search_arrays(
+        subject.passes(), candidate(), question(*constraints), verify=False, every_class=True
+    )
+    assert (answer.exhaustive, answer.classes, answer.failures) == (True, CLASSES, ())
+    expected = front(everything(subject, SELECTION, constraints))
+    assert len(expected) > 3
+    np.testing.assert_array_equal(distinct(figures(answer.evaluations)), expected)
+
+
+def test_running_all_classes_is_no_choice(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However the classes are ordered, all of them are all."""
+    monkeypatch.setattr("aster_dse.evaluation.array_search._NEGLIGIBLE", -1.0)
+    every = search_arrays(subject.passes(), candidate(), question(), every_class=True)
+    chosen = search_arrays(subject.passes(), candidate(), question(passes=CLASSES))
+    assert chosen.classes == CLASSES
+    np.testing.assert_array_equal(front(chosen.evaluations), front(every.evaluations))
+
+
+def test_the_front_of_some_classes_is_as_everything_verifies(subject: Subject) -> None:
+    answer = search_arrays(subject.passes(), candidate(), question(passes=2))
+    assert 1 <= answer.classes <= 2
+    verified = {text(e.assignment): e for e in everything(subject, VERIFICATION)}
+    for evaluation in answer.evaluations:
+        assert verified[text(evaluation.assignment)].metrics == evaluation.metrics
+    assert len(front(answer.evaluations)) == len(answer.evaluations)
+
+
+def test_a_search_makes_the_passes_of_its_classes_and_of_its_front(subject: Subject, tmp_path: Path) -> None:
+    passes = subject.passes(tmp_path)
+    answer = search_arrays(passes, candidate(), question(passes=2))
+    ranges = {
+        (e.assignment["hardware.rows"], e.assignment["hardware.adc_levels"]) for e in answer.evaluations
+    }
+    assert answer.classes + len(ranges) <= passes.log.made <= 2 * answer.classes
+    again = search_arrays(subject.passes(tmp_path), candidate(), question(passes=2))
+    assert again == answer
+
+
+@pytest.mark.parametrize("every_class", [False, True])
+def test_the_order_of_classes_is_nothing(subject: Subject, every_class: bool) -> None:
+    one, other = (
+        search_arrays(
+            subject.passes(), candidate(), question(searched=searched, passes=2), every_class=every_class
         )
-        stem = np.array([layer.name.startswith("stem") for layer in geometry.synaptic])
-        mixed = levels[levels.min(axis=1) < levels.max(axis=1)]
-        assert len(mixed) > 10
-        assert (mixed[:, stem].mean(axis=1) > 1.3 * mixed[:, ~stem].mean(axis=1)).sum() > 5
-
-    def test_without_errors_the_fewest_levels_win(self, losses: ForeseenLosses) -> None:
-        for metrics, errors in ((["accuracy", "energy_uj"], False), (["energy_uj"], True)):
-            texts = self.found(losses, metrics, errors=errors)
-            assert {text.count("adc_levels=8") == text.count("adc_levels") for text in texts} == {True}
-
-    def test_knobs_that_change_no_result_need_no_errors(self, losses: ForeseenLosses) -> None:
-        searched = space("hardware.layers={each: {column_mux: {choices: [4, 8]}}}")
-        assert losses.of_options(resolve(HardwareConfig()), ranges_of(searched)) is None
+        for searched in (space(), space(**REVERSED))
+    )
+    assert one.classes == other.classes
+    np.testing.assert_array_equal(distinct(figures(one.evaluations)), distinct(figures(other.evaluations)))
 
 
-@pytest.fixture(scope="module")
-def answer(known: NetworkPasses) -> InnerAnswer:
-    searched = space(LAYERS)
-    return search_arrays(known, candidate(searched), question(searched, 20_000, passes=3))
+@pytest.mark.parametrize("every_class", [False, True])
+def test_a_class_whose_pass_fails_leaves_the_others(
+    subject: Subject, every_class: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing: list[LayerArrays] = []
 
+    def failing_pass(trained: Any, workload: Any, layers: Any, *rest: Any, **options: Any) -> ActivityTrace:
+        arrays = layers[0].arrays
+        failing[:] = failing or [arrays]
+        if arrays == failing[0]:
+            raise MemoryError("no room")
+        return run_pass(trained, workload, layers, *rest, **options)
 
-class TestSearch:
-    def test_few_passes_and_more_levels_in_the_stem(self, answer: InnerAnswer, known: NetworkPasses) -> None:
+    everyone = everything(subject, SELECTION)
+    monkeypatch.setattr(network_passes, "run_pass", failing_pass)
+    passes = subject.passes(tmp_path / "net-1")
+    answer = search_arrays(passes, candidate(), question(passes=3), verify=False, every_class=every_class)
+    (failure,) = answer.failures
+    (arrays,) = failing
+    for part in ("net-1", f"{arrays.rows} rows", f"{arrays.adc_levels} levels", "no room"):
+        assert part in failure
+    others = [e for e in everyone if class_of(e) != (arrays.rows, arrays.adc_levels)]
+    assert {text(e.assignment) for e in answer.evaluations} <= {text(e.assignment) for e in others}
+    if every_class:
+        assert answer.classes == CLASSES - 1
+        np.testing.assert_array_equal(distinct(figures(answer.evaluations)), front(others))
+    else:
         assert 1 <= answer.classes <= 3
-        assert len(answer.evaluations) > 5
-        assert known.log.made <= 2 * answer.classes
-        geometry = known.plain.geometry
-        searched = space(LAYERS)
-        found = accelerators_of(candidate(searched), [e.assignment for e in answer.evaluations])
-        stem = [[own.adc_levels for own in arrays_of(chip, geometry).layers[:5]] for chip in found]
-        assert max(map(max, stem)) >= 32
-
-    def test_neighbours_of_a_class_come_from_its_pass(
-        self, answer: InnerAnswer, known: NetworkPasses
-    ) -> None:
-        """More vectors on the front than numerics classes were run."""
-        searched = space(LAYERS)
-        texts = {e.assignment["hardware.layers"] for e in answer.evaluations}
-        assert len(texts) > answer.classes
-        assert all(text in searched.parameter("hardware.layers") for text in texts)
-        before = known.log.made
-        again = evaluate_on_arrays(
-            known, candidate(searched), [e.assignment for e in answer.evaluations], ["accuracy >= 0.8"]
-        )
-        assert known.log.made == before
-        assert [e.metrics for e in again] == [e.metrics for e in answer.evaluations]
 
 
-def test_a_class_leaves_free_what_changes_no_result() -> None:
-    searched = space(LAYERS)
-    layers = [layer.name for layer in subject()[2].geometry.synaptic]
-    ranges = ranges_of(searched)
-    rng = np.random.default_rng(1)
-    base = {p.path: p.from_unit(0.3) for p in searched.inner}
-    text = ranges.text([int(rng.integers(count)) for count in ranges.counts])
-    design = {**base, "hardware.layers": text}
-    around = ClassSpace.around(searched.inner, design, layers)
-    assert {"hardware.rows", "hardware.cell_bits", "hardware.adc_levels"} == set(around.fixed)
-    assert around.inside is not None
-    geometry = subject()[2].geometry
+def test_without_any_pass_there_is_no_front(
+    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing_pass(*_: Any, **__: Any) -> ActivityTrace:
+        raise MemoryError("no room")
 
-    def computes(point: dict[str, Any]) -> Any:
-        chip = accelerators_of(candidate(searched), [point])[0]
-        return computing_of(chip, geometry, 0)
-
-    for _ in range(5):
-        vector = [int(rng.integers(count)) for count in around.inside.counts]
-        point = {**base, "hardware.layers": around.inside.text(vector)}
-        outside = around.outside(point)
-        assert outside["hardware.layers"] in ranges
-        assert computes(outside) == computes({**design, **around.fixed})
-        back = list(around.designs([outside]))
-        assert around.inside.vector(back[0]["hardware.layers"]) == tuple(vector)
-    other = ranges.text([0 if option else 1 for option in ranges.vector(text)])
-    assert list(around.designs([{**design, "hardware.layers": other}])) == []
+    monkeypatch.setattr(network_passes, "run_pass", failing_pass)
+    with pytest.raises(PassError, match="no room"):
+        search_arrays(subject.passes(tmp_path), candidate(), question())
 
 
-def test_choosing_among_hundreds_of_classes_is_fast(known: NetworkPasses) -> None:
-    searched = space(LAYERS)
-    plain = known.plain
-    policies, batch = useful_policies(plain, candidate(searched), question(searched, 1))
-    losses = ForeseenLosses(known.foreseen, plain.geometry, batch.accuracy)
-    search = PairSearch(
-        plain.geometry, policies, batch, candidate(searched), question(searched, 20_000), losses
-    )
-    search.run()
-    groups: dict[Any, list[int]] = {}
-    for number, chip in enumerate(search.accelerators):
-        groups.setdefault(losses.known_arrays.of(chip), []).append(number)
-    assert len(groups) > 200
-    started = time.process_time()
-    pairs = search.scores.feasible(list(groups.values()))
-    place = list(searched.objectives).index("accuracy")
-    classes = [
-        ForeseenClass.of_points(arrays, *found, place)
-        for arrays, found in zip(groups, pairs, strict=True)
-        if len(found[1])
-    ]
-    choice = ClassChoice(classes, losses, 0.8, 0)
-    for _ in range(6):
-        _, promise = choice.best(classes)
-    assert time.process_time() - started < 8.0
-    assert promise > 0.0
-    assert sum(len(points) for _, points in pairs) <= search.scored
-    everything = np.concatenate([points for _, points in pairs])
-    for pair in search.scores.best():
-        assert (everything == pair.objectives).all(axis=1).any()
-
-
-def test_layers_see_their_own_arrays(losses: ForeseenLosses) -> None:
-    """The errors of options add up to those of the whole network."""
-    searched = space(LAYERS)
-    ranges, chip = ranges_of(searched), resolve(HardwareConfig(arrays="real", adc_levels=16))
-    options = losses.of_options(chip, ranges)
-    assert options is not None
-    vector = [place % count for place, count in enumerate(ranges.counts)]
-    total = options.rest + sum(options.of_option(place, option) for place, option in enumerate(vector))
-    whole = arrays_of(
-        resolve(HardwareConfig(arrays="real", adc_levels=16, layers=ranges.text(vector))),
-        subject()[2].geometry,
-    )
-    assert total == pytest.approx(losses.error(whole))
-    assert options.loss(np.array([0.0, 1.0]))[0] == 0.0
-    assert layer_arrays(chip).adc_levels == 16
+def test_a_look_runs_two_classes_and_lifts_bounds_on_accuracy(subject: Subject, tmp_path: Path) -> None:
+    lasting = ("area_mm2 <= 50", "chip_yield >= 1")
+    lifted = ("accuracy >= 1", "accuracy_min >= 1", "accuracy_ideal >= 1", "accuracy_std <= 0")
+    asked = question(*lifted, *lasting, passes=4)
+    look = asked.while_training()
+    assert look.constraints == lasting
+    assert replace(asked, passes=1).while_training().passes == 1
+    passes = subject.passes(tmp_path)
+    answer = search_arrays(passes, candidate(), look, verify=False)
+    assert 1 <= answer.classes <= 2
+    assert passes.log.made == answer.classes
+    assert answer.evaluations
+    assert all(e.feasible for e in answer.evaluations)
+    assert not any(e.feasible for e in search_arrays(passes, candidate(), asked, verify=False).evaluations)

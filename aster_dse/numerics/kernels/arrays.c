@@ -28,6 +28,7 @@
 #include "loose.inc"
 #include "chunk.inc"
 #include "histogram.inc"
+#include "frames.inc"
 
 /* Sums of every pattern of a channel, where that is worth it; NULL else. */
 static void *table_of(const input *in, int64_t first, const columns *c, int narrow) {

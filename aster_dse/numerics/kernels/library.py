@@ -25,6 +25,7 @@ ARRAYS = Build(
         "loose.inc",
         "chunk.inc",
         "histogram.inc",
+        "frames.inc",
     ),
     ("-ffp-contract=off", "-Wno-psabi"),
 )
@@ -45,6 +46,7 @@ _SIGNATURES = {
     "arrays_narrow": _LAYER,
     "arrays_wide": _LAYER,
     "arrays_loose": (*_LAYER, _INTEGER, _POINTER, _POINTER, _INTEGER, _INTEGER, _INTEGER),
+    "arrays_events": (_POINTER, *(_INTEGER,) * 10, _POINTER, _POINTER, _POINTER),
     "arrays_histogram": (*_EVENTS, *_CELLS, _POINTER, _INTEGER, _INTEGER, _POINTER),
     "arrays_histogram_wide": (*_EVENTS, *_CELLS, _POINTER, _INTEGER, _POINTER),
 }  # fmt: skip
