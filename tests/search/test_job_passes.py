@@ -82,7 +82,7 @@ def test_passes_are_told_after_the_epochs_and_counted(
     assert all(isinstance(report, EpochReport) for report in reports[:2])
     passes = reports[2:]
     # Of at most six classes, two chips, once to choose and once to verify.
-    assert passes == [PassReport(0, number, 24) for number in range(1, len(passes) + 1)]
+    assert passes == [PassReport(0, number, 16) for number in range(1, len(passes) + 1)]
     assert result.training["passes_made"] == len(passes) == len(passes_in(artifacts))
     assert 1 <= result.training["array_classes"] <= 4
     assert result.training["passes_failed"] == []
@@ -159,15 +159,15 @@ def without_passes(folder: Path) -> Path:
 def test_a_pass_that_fails_is_told_and_the_others_go_on(
     copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failing(monkeypatch, lambda layer: layer.arrays.adc_levels == 4)
+    failing(monkeypatch, lambda layer: layer.arrays.adc_levels == 32)
     found = again(without_passes(copied))
     reasons = found.training["passes_failed"]
     assert reasons
     for reason in reasons:
         assert reason.startswith(f"network {found.training_key} on arrays of ")
-        assert "4 levels" in reason
+        assert "32 levels" in reason
         assert reason.endswith("calibration set 0: these arrays are on fire")
-    assert {evaluation.assignment["hardware.adc_levels"] for evaluation in found.evaluations} == {32}
+    assert {evaluation.assignment["hardware.adc_levels"] for evaluation in found.evaluations} == {4}
 
 
 def test_one_that_fails_when_it_is_verified_takes_its_own_configurations_along(
@@ -273,7 +273,7 @@ def test_the_test_split_runs_through_the_verified_chips(
         calibration = calibrate(trained, workload, folded, arrays, chip)
         layers = array_layers(trained.geometry, folded, arrays, chip, calibration)
         feed = Feed(workload.test, workload, next(trained.model.parameters()).device)
-        logits = array_logits(trained, workload, layers, feed)
+        logits = array_logits(trained, workload, layers, feed)[0]
         left = exits(logits, point.policy.exit_threshold, metric=point.policy.exit_metric)
         shares.append(float((left.predictions == workload.test.labels).mean()))
     assert score.accuracy == pytest.approx(np.mean(shares), abs=1e-12)
