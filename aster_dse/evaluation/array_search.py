@@ -3,7 +3,7 @@
 All that changes what arrays compute, a numerics class, needs a pass of its own; all else is scored exactly
 from the pass. Costs are foreseen from the plain network's counts and accuracies from what each class adds
 to the layers' outputs. The class that promises most goes first; the next is that which, at its foreseen
-loss, adds most to the front of those that were run, and none is run that would add less than half a per
+loss, adds most to the front of those that were run, and none is run that would add less than a tenth of a per
 cent. What they really lose corrects what is foreseen of the others. No class is taken to be at least as
 good as another: accuracy is not monotone in levels, rows or bits.
 
@@ -28,7 +28,7 @@ from aster_dse.evaluation.class_choice import ClassChoice, ForeseenClass
 from aster_dse.evaluation.class_space import ClassSpace
 from aster_dse.evaluation.foreseen_loss import ForeseenLosses
 from aster_dse.evaluation.inner import InnerAnswer, useful_policies
-from aster_dse.evaluation.on_arrays import ArrayComputing, computing_of, evaluate_on_arrays
+from aster_dse.evaluation.on_arrays import ArrayComputing, computing_of, conditions_of, evaluate_on_arrays
 from aster_dse.evaluation.pairs import PairSearch
 from aster_dse.evaluation.probe import Probe
 from aster_dse.evaluation.question import InnerQuestion
@@ -88,7 +88,7 @@ def search_arrays(
         InputError: no accelerator of the space can exist.
         PassError: no pass could be made.
     """
-    passes = passes.on_samples(candidate.hardware.validation_samples)
+    passes = passes.on_samples(candidate.hardware.validation_samples).under(conditions_of(candidate))
     search = _Search(passes, candidate, question)
     found = search.run(every_class=every_class)
     best = _front_of(found.objectives, found.violation)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aster_dse.activity import ActivityTrace
-from aster_dse.errors import PassError
+from aster_dse.errors import InputError, PassError
 from aster_dse.evaluation.array_classes import arrays_of
 from aster_dse.evaluation.calibration_sets import VERIFICATION, first_chip_of
 from aster_dse.evaluation.evaluate import evaluate
@@ -22,6 +22,7 @@ from aster_dse.space.cell_conditions import CellConditions
 __all__ = [
     "ArrayComputing",
     "computing_of",
+    "conditions_of",
     "evaluate_on_arrays",
     "passes_for",
 ]
@@ -111,6 +112,14 @@ def evaluate_on_arrays(
     if inner and not found and failures:
         raise failures[-1]
     return tuple(found[index] for index in sorted(found))
+
+
+def conditions_of(candidate: Candidate) -> CellConditions:
+    """Conditions of the cells of the accelerator that a space starts from: what is foreseen is under these."""
+    try:
+        return resolve(candidate.hardware).conditions
+    except InputError:  # it cannot exist, others can
+        return CellConditions()
 
 
 def passes_for(candidate: Candidate, inner: Sequence[Mapping[str, Any]], geometry: NetworkGeometry) -> int:
