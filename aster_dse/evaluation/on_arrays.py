@@ -115,7 +115,7 @@ def evaluate_on_arrays(
 
 
 def conditions_of(candidate: Candidate) -> CellConditions:
-    """Conditions of the cells of the accelerator that a space starts from: what is foreseen is under these."""
+    """Of the cells of the accelerator that a space starts from: what is foreseen is under these."""
     try:
         return resolve(candidate.hardware).conditions
     except InputError:  # it cannot exist, others can
