@@ -35,7 +35,7 @@ sanitize: install-test ## the kernels of numerics under GCC's sanitizers
 	CC="gcc -g -fsanitize=address,undefined -fno-sanitize-recover=undefined" \
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
-	$(BIN)/python -m pytest -q -n 0 -s tests/numerics/test_kernels.py
+	$(BIN)/python -m pytest -q -n 0 -s tests/numerics/test_array_kernels.py
 
 install: $(VENV)/.installed
 install-test: $(VENV)/.installed-test

@@ -41,7 +41,6 @@ def network(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def evaluated(network: Path) -> dict[str, Any]:
     ran = aster("evaluate", network, "--arrays", "real", *DESIGN, "--exit-threshold", 0.6, "--json")
     assert ran.code == 0, ran.err
-    assert "pass 1 through the arrays" in ran.err
     document: dict[str, Any] = ran.document
     return document
 
