@@ -11,6 +11,7 @@ __all__ = [
     "InfeasibleError",
     "InputError",
     "NotFoundError",
+    "PassError",
     "UnreachableError",
 ]
 
@@ -77,4 +78,8 @@ class PassError(AsterError):
     """
 
     def __init__(self, network: str, arrays: str, reason: str) -> None:
+        self.network, self.arrays, self.reason = network, arrays, reason
         super().__init__(f"network {network} on arrays of {arrays}: {reason}")
+
+    def __reduce__(self) -> tuple[type[PassError], tuple[str, str, str]]:
+        return type(self), (self.network, self.arrays, self.reason)

@@ -6,7 +6,9 @@ import json
 import os
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from aster_dse.activity.trace import ActivityTrace
 from aster_dse.errors import InputError, NotFoundError
 from aster_dse.network.geometry import NetworkGeometry
 
-__all__ = ["TRACE_FILE", "load_trace", "save_trace"]
+__all__ = ["TRACE_FILE", "load_trace", "save_trace", "write_arrays"]
 
 TRACE_FILE = "trace.npz"
 
@@ -25,10 +27,15 @@ def save_trace(path: Path, trace: ActivityTrace) -> None:
     """Write ``trace``, replacing what lies there in one step."""
     rates = {name: values.tolist() for name, values in trace.firing_rate.items()}
     arrays = {name: getattr(trace, name) for name in ("labels", "block_activity", *_COUNTS)}
+    write_arrays(path, {"firing_rate": np.array(json.dumps(rates)), **arrays})
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write arrays compressed, replacing what lies there in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as file:
         try:
-            np.savez_compressed(file, firing_rate=np.array(json.dumps(rates)), **arrays)
+            np.savez_compressed(file, **arrays)
             file.flush()
             os.replace(file.name, path)
         except BaseException:

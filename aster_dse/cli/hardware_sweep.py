@@ -76,7 +76,7 @@ def sweep(
         typer.Option(min=0.0, max=1.0, metavar="X", help="Skip attention of blocks at most this active."),
     ] = None,
     exit_threshold: Annotated[
-        float, typer.Option(min=0.0, max=1.0, metavar="Y", help="Leave at the first step that is surer.")
+        float, typer.Option(min=0.0, max=1.0, metavar="Y", help="Exit at the first step that exceeds it.")
     ] = 1.0,
     exit_metric: ExitMetric = Metric.CONFIDENCE,
     output: Annotated[

@@ -131,18 +131,18 @@ def sweep_designs(
     for place, design in enumerate(designs):
         groups.setdefault(design.computes, []).append(place)
     found: dict[int, Evaluation] = {}
-    failures = []
+    failures: list[PassError] = []
     for members in groups.values():
         try:
             results = evaluate_on_arrays(
                 passes, candidate, [_by_path(designs[place].values) for place in members], ()
             )
         except PassError as error:
-            failures.append(str(error))
+            failures.append(error)
             continue
         found |= dict(zip(members, results, strict=True))
     if not found:
-        raise PassError("", "", failures[-1])
+        raise failures[-1]
     rows = [
         SweptDesign(
             designs[place].values,
@@ -151,7 +151,9 @@ def sweep_designs(
         )
         for place in sorted(found)
     ]
-    return DesignSweep({n: tuple(v) for n, v in over.items()}, tuple(rows), samples, tuple(failures))
+    return DesignSweep(
+        {n: tuple(v) for n, v in over.items()}, tuple(rows), samples, tuple(map(str, failures))
+    )
 
 
 def _by_path(values: Mapping[str, Any]) -> dict[str, Any]:

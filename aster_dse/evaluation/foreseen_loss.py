@@ -30,6 +30,7 @@ _LUCK = (-0.01, 0.0, 0.01)
 """Spikes at the threshold flip, which moves the accuracy of any class by 0.4 to 1.0 points (standard
 deviation)."""
 _LUCK_OF_PROBED = (-0.003, 0.0, 0.003)
+"""A probe leaves the luck of the samples that it does not look at."""
 _MOST = 4.0
 """Summed squared error up to which a class says how fast accuracy falls."""
 

@@ -94,7 +94,7 @@ def layer_effects(
     layer have the ranges that they have when all layers are on theirs.
 
     Args:
-        candidate: its accelerator and policy are looked at.
+        candidate: its accelerator and policy are analysed.
         on_run: called after each of ``1 + sets (layers + 1)`` runs.
 
     Raises:

@@ -34,16 +34,36 @@ class InnerQuestion:
     def while_training(self) -> InnerQuestion:
         """The question to a network that is still being trained: it may be less accurate than a bound asks
         for, since it is so only for now, and fewer pairs do."""
-        lasting = [
+        return replace(
+            self,
+            constraints=self._lasting,
+            count=min(self.count, _PAIRS_WHILE_TRAINING),
+            passes=min(self.passes, _PASSES_WHILE_TRAINING),
+        )
+
+    def with_accuracy(self) -> InnerQuestion:
+        """The same with accuracy as an objective, the last one where it was none."""
+        return replace(self, objectives={**self.objectives, "accuracy": METRICS["accuracy"].direction})
+
+    def before_passes(self) -> InnerQuestion:
+        """The question to a network that has not run on any arrays: accuracy counts, and bounds on it are
+        those of real arrays, which nobody knows yet."""
+        return replace(self.with_accuracy(), constraints=self._lasting)
+
+    @property
+    def least_accuracy(self) -> float:
+        """The bound that is set; 0 for none."""
+        bounds = [parse_constraint(text) for text in self.constraints]
+        wanted = ("accuracy", "accuracy_min")
+        return max((b.bound for b in bounds if b.metric in wanted and b.operator == ">="), default=0.0)
+
+    @property
+    def _lasting(self) -> tuple[str, ...]:
+        """Constraints on what does not get better while a network is trained."""
+        return tuple(
             text
             for text in self.constraints
             if not METRICS[parse_constraint(text).metric].improves_with_training
-        ]
-        return replace(
-            self,
-            constraints=tuple(lasting),
-            count=min(self.count, _PAIRS_WHILE_TRAINING),
-            passes=min(self.passes, _PASSES_WHILE_TRAINING),
         )
 
 

@@ -13,44 +13,27 @@ from typing import Any, cast
 import torch
 from spikingjelly.activation_based import layer, surrogate
 from torch import Tensor, nn
-from torch.nn.functional import max_pool2d
 
+from aster_dse.network.folded import FoldedConvolution, FoldedNorm
 from aster_dse.network.kernels.convolution import (
     SPARSE_FROM,
-    Events,
     FireConvolution,
     SpikeConvolution,
     fire_events,
 )
-from aster_dse.network.kernels.library import FAST, STEADY, Build, Kernels, kernels_for
+from aster_dse.network.kernels.library import FAST, Build, Kernels, kernels_for
 from aster_dse.network.kernels.neurons import Attend, Neurons, Norm, NormAdd, NormFire, NormPool, moments
 from aster_dse.network.neurons import LIF, PLIF
+from aster_dse.network.sequences import images, pool, sequence
 
 __all__ = [
     "BatchNorm",
     "ConvNorm",
     "Convolution",
-    "FoldedConvolution",
-    "FoldedNorm",
     "attend",
     "fire",
     "fire_convolve",
-    "images",
-    "pool",
-    "sequence",
-    "token_mean",
 ]
-
-
-def images(x: Tensor) -> Tensor:
-    """``[T, B, H, W, C]`` seen as ``[T * B, C, H, W]``, channels-last in memory."""
-    return x.flatten(0, 1).permute(0, 3, 1, 2)
-
-
-def sequence(x: Tensor, steps: int) -> Tensor:
-    """``[T * B, C, H, W]`` seen as ``[T, B, H, W, C]``."""
-    merged, channels, height, width = x.shape
-    return x.permute(0, 2, 3, 1).reshape(steps, merged // steps, height, width, channels)
 
 
 class Convolution(layer.Conv2d):  # type: ignore[misc]
@@ -170,26 +153,6 @@ class _Summed(torch.autograd.Function):
         total = gradient.clone()
         ctx.reduce(total)
         return total, None
-
-
-class FoldedNorm(nn.Module):
-    """Stands where a batch norm was that the convolution before it applies."""
-
-    def add(self, y: Tensor, stream: Tensor | None = None) -> Tensor:
-        """``stream + y``, or ``y`` alone."""
-        return y if stream is None else stream + y
-
-    def pooled(self, y: Tensor) -> Tensor:
-        """The 3x3 stride-2 max-pool of ``y`` ``[T, B, H, W, C]``."""
-        return pool(y)
-
-
-class FoldedConvolution(nn.Module):
-    """A convolution that also applies the batch norm after it, and can read events in place of spikes."""
-
-    def of_events(self, events: Events, steps: int) -> Tensor:
-        """``[T, B, H, W, outputs]`` of the events of ``[T * B, H, W, inputs]``."""
-        raise NotImplementedError
 
 
 class ConvNorm(nn.Module):
@@ -315,22 +278,6 @@ def _constants(node: LIF | PLIF, y: Tensor, channels: int) -> tuple[Tensor, Neur
 @functools.lru_cache(maxsize=64)
 def _constant(value: float, length: int, dtype: torch.dtype) -> Tensor:
     return torch.full((length,), value, dtype=dtype)
-
-
-def pool(x: Tensor) -> Tensor:
-    """3x3 max-pool with stride 2 of ``[T, B, H, W, C]``."""
-    return sequence(max_pool2d(images(x), 3, stride=2, padding=1), len(x))
-
-
-def token_mean(x: Tensor, build: Build = FAST) -> Tensor:
-    """``[T, B, 1, 1, C]`` mean over the pixels; with steady kernels summed one pixel after the other."""
-    if build != STEADY:
-        return x.mean((2, 3), keepdim=True)
-    first, *others = x.flatten(2, 3).unbind(2)
-    total = first.clone()
-    for pixel in others:
-        total += pixel
-    return (total / float(1 + len(others)))[:, :, None, None]
 
 
 def _mixed(x: Tensor) -> bool:

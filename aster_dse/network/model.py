@@ -18,23 +18,12 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
 from aster_dse.errors import InputError
+from aster_dse.network.folded import FoldedConvolution, FoldedNorm
 from aster_dse.network.geometry import NetworkGeometry
 from aster_dse.network.kernels.library import FAST, Build
-from aster_dse.network.layers import (
-    BatchNorm,
-    ConvNorm,
-    Convolution,
-    FoldedConvolution,
-    FoldedNorm,
-    attend,
-    fire,
-    fire_convolve,
-    images,
-    pool,
-    sequence,
-    token_mean,
-)
+from aster_dse.network.layers import BatchNorm, ConvNorm, Convolution, attend, fire, fire_convolve
 from aster_dse.network.neurons import LIF, PLIF, surrogate_function
+from aster_dse.network.sequences import images, pool, sequence, token_mean
 from aster_dse.space import NetworkConfig
 
 __all__ = ["Recorder", "SpikeDrivenTransformer"]

@@ -9,25 +9,25 @@ from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from aster_dse.network.geometry import NetworkGeometry
+from aster_dse.space.hardware_knobs import AdcRange, AdcRangePer, ColumnKind, Compute
 
-__all__ = ["EXACT", "NUMERICS_VERSION", "RANGE_RULES", "LayerArrays", "NetworkArrays", "RangeRule"]
+__all__ = ["EXACT", "NUMERICS_VERSION", "LayerArrays", "NetworkArrays", "RangeRule"]
 
 NUMERICS_VERSION = 1
 """Part of every key; raise it when the same arrays would give other results."""
 
-RangeRule = Literal["worst", "max", "p99.9", "p99", "unit", "mse", "mse2", "neurosim", "exact"]
-RANGE_RULES: tuple[str, ...] = ("worst", "max", "p99.9", "p99", "unit", "mse", "mse2", "neurosim")
+RangeRule = AdcRange | Literal["exact"]
 """How the range that a converter's levels span is chosen, see :mod:`aster_dse.numerics.ranges`."""
 EXACT = "exact"
 """Column sums as they are, without a converter: calibration, and comparison with the plain network."""
-_CALIBRATED = ("max", "p99.9", "p99", "mse", "mse2", "neurosim")
+_NOT_CALIBRATED = ("worst", "unit", EXACT)
 
 
 @dataclass(frozen=True)
 class LayerArrays:
     """The arrays of one layer."""
 
-    compute: Literal["analog", "digital"] = "analog"
+    compute: Compute = "analog"
     """Digital arrays are exact; only their weights are quantised."""
     rows: int = 128
     """N, rows of an array; a layer's fan-in is cut into tiles of so many."""
@@ -36,8 +36,8 @@ class LayerArrays:
     adc_levels: int = 32
     """L, codes of a converter, 0 and full scale included."""
     adc_range: RangeRule = "mse"
-    adc_range_per: Literal["slice", "layer"] = "slice"
-    column_kind: Literal["pair", "offset"] = "pair"
+    adc_range_per: AdcRangePer = "slice"
+    column_kind: ColumnKind = "pair"
     """A positive and a negative column for each slice, or one whose weights an offset makes positive."""
 
     def __post_init__(self) -> None:
@@ -64,7 +64,7 @@ class LayerArrays:
     @property
     def calibrated(self) -> bool:
         """Whether its ranges are taken from samples."""
-        return self.compute == "analog" and self.adc_range in _CALIBRATED
+        return self.compute == "analog" and self.adc_range not in _NOT_CALIBRATED
 
     @property
     def rounds_down(self) -> bool:

@@ -69,22 +69,22 @@ def conductances(
     """
     conditions = chip.conditions
     off, full = off_level(arrays, conditions), float(arrays.full_cell)
-    siemens = levels + off
+    conductance = levels + off
     if not nominal:
         if conditions.variation:
             drawn = _normal(levels.shape, layer, chip.number) / float(1 << _NORMAL_BITS)
             if conditions.variation_of == "level":
-                siemens = siemens * (1.0 + conditions.variation * drawn)
+                conductance = conductance * (1.0 + conditions.variation * drawn)
             else:
-                siemens = siemens + conditions.variation * full * drawn
-            siemens = np.maximum(siemens, 0.0)
+                conductance = conductance + conditions.variation * full * drawn
+            conductance = np.maximum(conductance, 0.0)
         if conditions.stuck_on or conditions.stuck_off:
             place = _place_keys(levels.shape, layer, chip.number, _STUCK) >> np.uint64(32)
             on = np.uint64(round(conditions.stuck_on * 2.0**32))
             either = np.uint64(round((conditions.stuck_on + conditions.stuck_off) * 2.0**32))
-            siemens = np.where(place < on, full + off, np.where(place < either, off, siemens))
-        siemens = siemens * conditions.drift
-    return np.asarray(np.rint(siemens * float(1 << FINE)), dtype=np.int64)
+            conductance = np.where(place < on, full + off, np.where(place < either, off, conductance))
+        conductance = conductance * conditions.drift
+    return np.asarray(np.rint(conductance * float(1 << FINE)), dtype=np.int64)
 
 
 def column_keys(shape: tuple[int, int, int], layer: int, chip: int) -> Keys:

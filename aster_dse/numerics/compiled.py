@@ -16,7 +16,7 @@ from aster_dse.numerics.layer import DIGITAL_BITS, ArrayLayer
 from aster_dse.numerics.packed import LARGE, PackedLayers, longest_sum, pack_columns
 from aster_dse.numerics.ranges import ONE
 
-__all__ = ["Reading", "events_of_bit", "histogram_of", "read_events"]
+__all__ = ["Reading", "events_of_bit", "histogram_of", "read_events", "whole_numbers"]
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,17 @@ def _driven(events: Events, packed: PackedLayers) -> Tensor:
     spikes = events.count.to(torch.int64).view(images, 1, height, width).double()
     box = torch.ones(1, 1, kernel, kernel, dtype=torch.float64)
     return torch.nn.functional.conv2d(spikes, box, padding=kernel // 2).round().long().view(images, -1)
+
+
+def whole_numbers(planes: Sequence[Events]) -> Tensor:
+    """The inputs ``[N, H, W, C]`` whose bit planes these events are, lowest first."""
+    total = torch.zeros(planes[0].shape, dtype=torch.int64)
+    for plane, events in enumerate(planes):
+        channels = events.shape[3]
+        listed = torch.arange(channels)[None] < events.count.to(torch.int64)[:, None]
+        pixel = torch.nonzero(listed)[:, 0]
+        total.view(-1, channels)[pixel, events.channel.to(torch.int64)[listed]] += 1 << plane
+    return total
 
 
 def histogram_of(kernels: ArrayKernels, planes: Sequence[Events], layer: ArrayLayer) -> Tensor:

@@ -7,16 +7,15 @@ same one make it once; the lock ends with its holder.
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from filelock import FileLock
 
+from aster_dse.activity.files import write_arrays
 from aster_dse.errors import InputError, NotFoundError
 from aster_dse.numerics.calibration import Calibration
 from aster_dse.training import TrainedNetwork
@@ -88,15 +87,8 @@ def found_or_made(
 
 def save_calibration(path: Path, calibration: Calibration) -> None:
     """Write a calibration, replacing what lies there in one step."""
-    arrays: dict[str, Any] = {f"layer{number}": rows for number, rows in enumerate(calibration.histograms)}
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as file:
-        try:
-            np.savez_compressed(file, fine=np.array(calibration.fine), **arrays)
-            file.flush()
-            os.replace(file.name, path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+    layers = {f"layer{number}": rows for number, rows in enumerate(calibration.histograms)}
+    write_arrays(path, {"fine": np.array(calibration.fine), **layers})
 
 
 def load_calibration(path: Path) -> Calibration:

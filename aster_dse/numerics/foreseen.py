@@ -18,10 +18,11 @@ from aster_dse.network.kernels.convolution import Events
 from aster_dse.numerics.arrays import LayerArrays, NetworkArrays
 from aster_dse.numerics.calibration import array_layers, sample_index
 from aster_dse.numerics.cells import Chip, off_level
-from aster_dse.numerics.compiled import histogram_of
+from aster_dse.numerics.compiled import histogram_of, whole_numbers
 from aster_dse.numerics.kernels.library import array_kernels
 from aster_dse.numerics.layer import ArrayLayer
 from aster_dse.numerics.network import array_network
+from aster_dse.numerics.packed import can_pack
 from aster_dse.numerics.ranges import ONE, codes, multipliers
 from aster_dse.numerics.reference import column_histogram
 from aster_dse.numerics.weights import FoldedWeights, quantise
@@ -32,6 +33,7 @@ from aster_dse.workload import Split, Workload
 __all__ = ["ForeseenErrors"]
 
 _SAMPLES = 8
+"""Training samples looked at: they order classes, and a pass decides."""
 
 
 class ForeseenErrors:
@@ -138,11 +140,11 @@ class ForeseenErrors:
         key = (ready.number, ready.arrays.exact())
         if key not in self._histograms:
             inputs, kernels = self._inputs[ready.number], array_kernels()
-            if isinstance(inputs, Tensor) or kernels is None:
-                assert isinstance(inputs, Tensor)
-                found = column_histogram(inputs, ready)
-            else:
+            if not isinstance(inputs, Tensor) and kernels is not None and can_pack(ready):
                 found = histogram_of(kernels, inputs, ready)
+            else:
+                whole = inputs if isinstance(inputs, Tensor) else whole_numbers(inputs)
+                found = column_histogram(whole, ready)
             self._histograms[key] = found.cpu().numpy()
         return self._histograms[key]
 

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from aster_dse.network.folded import FoldedConvolution, FoldedNorm
 from aster_dse.network.kernels.convolution import Events, events_of
 from aster_dse.network.kernels.library import STEADY, Kernels, kernels_for
-from aster_dse.network.layers import FoldedConvolution, FoldedNorm
 from aster_dse.network.model import SpikeDrivenTransformer
 from aster_dse.network.neurons import LIF, PLIF, FrozenPLIF
 from aster_dse.network.synapses import synaptic_modules

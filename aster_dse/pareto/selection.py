@@ -11,7 +11,24 @@ from aster_dse.pareto.dominance import as_points, non_dominated_mask
 from aster_dse.pareto.front import Front
 from aster_dse.pareto.hypervolume import as_reference
 
-__all__ = ["greedy_gain_subset", "knee_point"]
+__all__ = ["feasible_front", "greedy_gain_subset", "knee_point"]
+
+
+def feasible_front(points: ArrayLike, violation: ArrayLike, nearest: int) -> NDArray[np.intp]:
+    """Indices of the feasible points that no other one beats, equal ones once, in their order.
+
+    Args:
+        points: ``[n, m]``, minimised.
+        violation: ``[n]``, 0 where a point is feasible.
+        nearest: where none is, so many that violate least are given, the nearest first.
+    """
+    rows, excess = np.asarray(points, dtype=np.float64), np.asarray(violation, dtype=np.float64)
+    feasible = np.flatnonzero(excess <= 0.0)
+    if not len(feasible):
+        return np.argsort(excess, kind="stable")[:nearest]
+    _, first = np.unique(rows[feasible], axis=0, return_index=True)
+    distinct = feasible[np.sort(first)]
+    return np.asarray(distinct[non_dominated_mask(rows[distinct])])
 
 
 def greedy_gain_subset(

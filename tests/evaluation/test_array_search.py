@@ -238,3 +238,13 @@ def test_a_look_runs_two_classes_and_lifts_bounds_on_accuracy(subject: Subject, 
     assert answer.evaluations
     assert all(e.feasible for e in answer.evaluations)
     assert not any(e.feasible for e in search_arrays(passes, candidate(), asked, verify=False).evaluations)
+
+
+def test_where_no_accelerator_keeps_a_bound_on_costs_the_nearest_come_back(subject: Subject) -> None:
+    answer = search_arrays(subject.passes(), candidate(), question("area_mm2 <= 0.001", passes=2))
+    assert answer.evaluations
+    assert 1 <= answer.classes <= 2
+    violations = [evaluation.violation for evaluation in answer.evaluations]
+    assert min(violations) > 0.0
+    everywhere = everything(subject, VERIFICATION, ["area_mm2 <= 0.001"])
+    assert min(violations) == min(evaluation.violation for evaluation in everywhere)

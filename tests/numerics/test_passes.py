@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import pickle
 from dataclasses import replace
 from typing import Any
 
@@ -14,11 +15,11 @@ from small_networks import small_network, small_workload
 
 from aster_dse.activity import ActivityTrace
 from aster_dse.activity.record import record_trace
-from aster_dse.errors import InputError
+from aster_dse.errors import InputError, PassError
 from aster_dse.hardware import resolve
 from aster_dse.network.geometry import SynapticLayer
 from aster_dse.numerics import passes
-from aster_dse.numerics.arrays import RANGE_RULES, LayerArrays, NetworkArrays
+from aster_dse.numerics.arrays import LayerArrays, NetworkArrays
 from aster_dse.numerics.calibration import (
     array_layers,
     calibrate,
@@ -33,6 +34,7 @@ from aster_dse.numerics.passes import array_logits, run_pass
 from aster_dse.numerics.weights import QuantisedWeights
 from aster_dse.space import HardwareConfig
 from aster_dse.space.cell_conditions import CellConditions
+from aster_dse.space.hardware_knobs import ADC_RANGES
 from aster_dse.training.trained import Feed, torch_threads
 from aster_dse.workload import Workload
 
@@ -83,7 +85,7 @@ def mixed_arrays() -> NetworkArrays:
             cell_bits=int(rng.choice([1, 2, 3, 4])),
             weight_bits=int(rng.choice([4, 6, 8])),
             adc_levels=int(rng.choice([8, 16, 64])),
-            adc_range=RANGE_RULES[place % len(RANGE_RULES)],  # type: ignore[arg-type]
+            adc_range=ADC_RANGES[place % len(ADC_RANGES)],  # type: ignore[arg-type]
             adc_range_per="layer" if place % 3 == 0 else "slice",
             column_kind="offset" if place % 4 == 1 else "pair",
         )
@@ -264,6 +266,11 @@ class TestKeys:
 
 
 class TestBadInput:
+    def test_a_failed_pass_crosses_processes(self) -> None:
+        error = PassError("abc", "64 rows", "no scratch memory")
+        again = pickle.loads(pickle.dumps(error))
+        assert str(again) == str(error) == "network abc on arrays of 64 rows: no scratch memory"
+
     def test_one_weight_bit(self) -> None:
         with pytest.raises(ValueError, match="at least 2 bits"):
             LayerArrays(weight_bits=1)
