@@ -31,7 +31,7 @@ def dashboard(
     storage: Storage = DEFAULT_STORAGE,
 ) -> None:
     """Serve the dashboard: fronts, trials and breakdowns, live while a search runs, read-only."""
-    from dashboard import serve
+    from aster_dse.dashboard import serve
 
     def ready(link: str) -> None:
         print(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from workers.cluster import local_cluster
+from aster_dse.workers.cluster import local_cluster
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ import ray
 from ray.cluster_utils import Cluster
 from worker_jobs import make_job, make_workload, tick, wait_until
 
-from workers.cluster import join
-from workers.executor import RayExecutor
+from aster_dse.workers.cluster import join
+from aster_dse.workers.executor import RayExecutor
 
 HEALTH = {
     "health_check_initial_delay_ms": 1000,

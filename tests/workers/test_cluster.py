@@ -14,7 +14,7 @@ import pytest
 import worker_jobs as jobs
 
 from aster_dse.errors import InputError, UnreachableError
-from workers.cluster import join, local_cluster
+from aster_dse.workers.cluster import join, local_cluster
 
 pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("ray")]
 
@@ -150,5 +150,5 @@ def test_a_cluster_needs_a_worker() -> None:
 
 
 def test_importing_the_cluster_module_is_light() -> None:
-    code = "import sys, workers.cluster; sys.exit('ray' in sys.modules or 'torch' in sys.modules)"
+    code = "import sys, aster_dse.workers.cluster; sys.exit('ray' in sys.modules or 'torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -52,7 +52,7 @@ def make_job(folder: Path, **training: Any) -> NetworkJob:
 
 
 def executor_of(resources: TrainingResources) -> Any:
-    from workers.executor import RayExecutor
+    from aster_dse.workers.executor import RayExecutor
 
     return RayExecutor(load=bars, resources=resources)
 

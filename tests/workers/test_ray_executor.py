@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("ray"), pytest.mark.usefi
 
 
 def make_executor(run: Any, **options: Any) -> Any:
-    from workers.executor import RayExecutor
+    from aster_dse.workers.executor import RayExecutor
 
     return RayExecutor(run=run, load=jobs.make_workload, **options)
 
