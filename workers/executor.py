@@ -58,7 +58,8 @@ class RayExecutor:
     dies is given to another one, at most ``RETRIES`` times.
 
     Args:
-        run: does a job's work, importable by name on the workers; default ``aster_dse.search.job.run_job``.
+        run: does a job's work, importable by name on the workers: installed, in a folder of ``PYTHONPATH``
+            or beside the driver's script; default ``aster_dse.search.job.run_job``.
         load: gives a job's data, in this process; default ``aster_dse.workload.load_workload``.
         limit: jobs at once at most; None takes what the cluster has.
         resources: what each job's training takes; several workers run ``aster_dse.search.job.run_job``

@@ -42,6 +42,7 @@ def main(folder: Path) -> None:
                 "slots": slots,
                 "trials": sorted(outcome.trial for outcome in outcomes),
                 "attempts": sorted(outcome.attempt for outcome in outcomes),
+                "paths": [outcome.training["path"] for outcome in outcomes],
                 "types": [type(outcome).__name__ for outcome in outcomes],
             }
             executor.close()

@@ -115,14 +115,16 @@ def test_a_killed_driver_takes_its_workers_with_it_and_the_next_one_cleans_up(tm
     assert not private_folder(session).exists()
 
 
-def test_a_lost_machine_s_work_moves_to_another(tmp_path: Path) -> None:
-    out, err = jobs.start_driver("driver_two_nodes.py", tmp_path).communicate(timeout=120)
+def test_a_lost_machine_s_work_moves_to_another(tmp_path: Path, hostile: Path) -> None:
+    driver = jobs.start_driver("driver_two_nodes.py", tmp_path, folder=hostile)
+    out, err = driver.communicate(timeout=120)
     assert out, err
     report = json.loads(out.splitlines()[-1])
     assert report["slots"] == 2
     assert report["trials"] == [0, 1]
     assert report["attempts"] == [1, 2]
     assert set(report["types"]) == {"NetworkResult"}
+    assert all({"", ".", str(hostile)}.isdisjoint(path) for path in report["paths"])
 
 
 @pytest.mark.parametrize("listens", [True, False])

@@ -44,6 +44,14 @@ def test_workers_compute_on_one_thread_and_are_used_again(tmp_path: Path) -> Non
     assert os.getpid() not in processes
 
 
+def test_workers_do_not_import_from_the_driver_s_working_directory(tmp_path: Path, hostile: Path) -> None:
+    executor = make_executor(jobs.measure)
+    executor.submit(jobs.make_job(0, tmp_path))
+    training = executor.wait().training
+    assert training["folder"] == str(hostile)
+    assert {"", ".", str(hostile)}.isdisjoint(training["path"])
+
+
 def test_outcomes_come_in_order_of_completion(tmp_path: Path) -> None:
     slow, quick = tmp_path / "slow", tmp_path / "quick"
     slow.mkdir()
