@@ -163,7 +163,7 @@ def _need_ray_train(resources: TrainingResources) -> None:
         raise InputError(
             "search.resources_per_training.workers",
             f"{resources.workers} workers need Ray Train, which is not installed",
-            "pip install 'aster-dse[train]'",
+            "pip install 'ray[train]>=2.60'",
         )
 
 

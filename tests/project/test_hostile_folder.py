@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hostile_folder import make_hostile
 
+pytestmark = pytest.mark.xdist_group("wheel")  # built once
 SPACE = """\
 name: tiny
 workload: {name: digits-dvs, resolution: 16, timesteps: 2}

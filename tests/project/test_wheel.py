@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("wheel")  # built once
 ROOT = Path(__file__).resolve().parents[2]
 LINKED = ("workers", "dashboard", "search_spaces")
 """Folders beside the package in the repository, inside it where it is installed."""

@@ -22,7 +22,7 @@ from aster_dse.space import Candidate, NetworkConfig, TrainingConfig, TrainingRe
 from aster_dse.workload import Split, Workload
 
 pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("ray"), pytest.mark.usefixtures("ray_cluster")]
-pytest.importorskip("ray.train", reason="Ray Train is not installed: pip install 'aster-dse[train]'")
+pytest.importorskip("ray.train", reason="Ray Train is not installed: the extra `train`")
 
 TWO = TrainingResources(workers=2)
 
