@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from aster_dse.cli.networks import Data
@@ -59,13 +60,15 @@ def _checks(storage: str, artifacts: Path | None, data: Path | None) -> Iterator
     yield _attempt("torch device", _torch_device, "pip install torch, or the wheel for your CUDA")
     yield _kernels()
     yield _attempt("ray import", _ray, "pip install 'ray[default]'")
-    yield _storage(storage)
-    try:
-        folder = artifacts_folder(storage, artifacts)
-    except ValueError:  # the text is no URL, which the check above has said
-        folder = artifacts_folder(DEFAULT_STORAGE, artifacts)
-    yield _writable("artifacts folder", folder, "--artifacts or ASTER_DSE_ARTIFACTS names another one")
-    yield _networks(storage, folder)
+    folder = Path.cwd()
+    if find_spec("sqlalchemy") is not None:  # what is missing has a line above
+        yield _storage(storage)
+        try:
+            folder = artifacts_folder(storage, artifacts)
+        except ValueError:  # the text is no URL, which the check above has said
+            folder = artifacts_folder(DEFAULT_STORAGE, artifacts)
+        yield _writable("artifacts folder", folder, "--artifacts or ASTER_DSE_ARTIFACTS names another one")
+        yield _networks(storage, folder)
     yield _data_sets(data)
     yield _attempt("data cache", _cache, "set ASTER_DSE_CACHE to a folder that can be written")
     yield _disk(folder)

@@ -126,7 +126,7 @@ def executor_for(machines: Machines, resources: TrainingResources, left: int) ->
         return
     _need_ray_train(resources)
     from aster_dse.cli.machine import cores, gpus
-    from workers.cluster import join, local_cluster
+    from aster_dse.workers.cluster import join, local_cluster
 
     share = machines.gpus_per_worker if machines.gpus_per_worker is not None else resources.gpus
     if resources.workers > 1 and (share or 0.0) % 1.0:
@@ -149,7 +149,7 @@ def executor_for(machines: Machines, resources: TrainingResources, left: int) ->
         share = share if share is not None else _share(found, limit, resources.workers)
         cluster = local_cluster(limit * processes, gpus=found)
     with cluster:
-        from workers.executor import RayExecutor
+        from aster_dse.workers.executor import RayExecutor
 
         executor = RayExecutor(limit=limit, resources=resources.model_copy(update={"gpus": share}))
         try:
@@ -163,7 +163,7 @@ def _need_ray_train(resources: TrainingResources) -> None:
         raise InputError(
             "search.resources_per_training.workers",
             f"{resources.workers} workers need Ray Train, which is not installed",
-            "pip install 'aster-dse[train]'",
+            "pip install 'ray[train]>=2.60'",
         )
 
 

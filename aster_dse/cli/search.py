@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aster_dse.cli.extras import need
 from aster_dse.cli.interrupt import SearchInterruptedError
 from aster_dse.cli.options import (
     DEFAULT_STORAGE,
@@ -102,6 +103,7 @@ def search(
     json: Json = False,
 ) -> None:
     """Search a space: start a study, or go on with it."""
+    _need(workers)
     from aster_dse import __version__
     from aster_dse.cli.run import Machines, made_folder
     from aster_dse.cli.spaces import check_workload
@@ -148,6 +150,7 @@ def resume(
     json: Json = False,
 ) -> None:
     """Go on with a study after anything, with the space that is in the store."""
+    _need(workers)
     from aster_dse.cli.run import Machines, made_folder
     from aster_dse.space import SearchSpace
     from aster_dse.store import StudyReader, StudyStore
@@ -161,6 +164,11 @@ def resume(
         space = SearchSpace.from_mapping(row.space, f"study {study}")
         space = _with_settings(space, {} if trials is None else {"trials": trials})
         _search(store, row, space, machines, timeout, storage, folder, json)
+
+
+def _need(workers: int | None) -> None:
+    """Refuse before there is a study; trainings in this process need no Ray."""
+    need("a search", "search", but=("ray",) if workers == 0 else ())
 
 
 def _search(

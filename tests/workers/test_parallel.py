@@ -22,7 +22,7 @@ from aster_dse.space import Candidate, NetworkConfig, TrainingConfig, TrainingRe
 from aster_dse.workload import Split, Workload
 
 pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("ray"), pytest.mark.usefixtures("ray_cluster")]
-pytest.importorskip("ray.train", reason="Ray Train is not installed: pip install 'aster-dse[train]'")
+pytest.importorskip("ray.train", reason="Ray Train is not installed: the extra `train`")
 
 TWO = TrainingResources(workers=2)
 
@@ -52,7 +52,7 @@ def make_job(folder: Path, **training: Any) -> NetworkJob:
 
 
 def executor_of(resources: TrainingResources) -> Any:
-    from workers.executor import RayExecutor
+    from aster_dse.workers.executor import RayExecutor
 
     return RayExecutor(load=bars, resources=resources)
 
