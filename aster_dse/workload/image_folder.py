@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import struct
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from PIL import Image
 from aster_dse.errors import InputError, NotFoundError
 from aster_dse.space import WorkloadConfig
 from aster_dse.workload.dataset import Split, Workload, WorkloadShape
+from aster_dse.workload.image_file import is_sideways, opened, orientation, rgb, turned
 from aster_dse.workload.partition import held_out
 from aster_dse.workload.source import check_resolution
 from aster_dse.workload.trees import find_tree
@@ -49,6 +48,8 @@ class ImagesOnDisk:
     names: NDArray[np.bytes_]
     """Of the files below the folder, as the file system spells them."""
     resolution: int
+    upright: bool = False
+    """Turned as EXIF says, where it says so."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -71,8 +72,9 @@ class ImagesOnDisk:
         """Width over height of the images."""
 
         def aspect(path: Path) -> float:
-            with _opened(path) as image:
-                return image.width / image.height
+            with opened(path) as image:
+                shape = image.width / image.height
+                return 1 / shape if is_sideways(self._lies(image)) else shape
 
         return [aspect(self._path(name)) for name in self.names[index]]
 
@@ -95,7 +97,7 @@ class ImagesOnDisk:
         out = np.empty((len(paths), *self.shape[1:]), dtype=np.uint8)
 
         def fill(place: int) -> None:
-            with _opened(paths[place]) as image:
+            with opened(paths[place]) as image:
                 out[place, 0] = np.asarray(reduce[place](image), dtype=np.uint8).transpose(2, 0, 1)
 
         with ThreadPoolExecutor(min(_DECODERS, os.cpu_count() or 1)) as pool:
@@ -103,57 +105,34 @@ class ImagesOnDisk:
                 pass
         return out
 
+    def _lies(self, image: Image.Image) -> int:
+        return orientation(image) if self.upright else 1
+
     def _middle(self, image: Image.Image) -> Image.Image:
+        whole = turned(rgb(image), self._lies(image))
         shorter = int(self.resolution / _CROP_SHARE)
-        share = shorter / min(image.size)
-        width, height = (max(shorter, int(side * share)) for side in image.size)
-        small = image.convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
+        share = shorter / min(whole.size)
+        width, height = (max(shorter, int(side * share)) for side in whole.size)
+        small = whole.resize((width, height), Image.Resampling.BICUBIC)
         left, top = round((width - self.resolution) / 2), round((height - self.resolution) / 2)
         return small.crop((left, top, left + self.resolution, top + self.resolution))
 
     def _cut(self, box: NDArray[np.float32]) -> Callable[[Image.Image], Image.Image]:
         def reduce(image: Image.Image) -> Image.Image:
+            lies = self._lies(image)
             # JPEG decodes to an eighth, a quarter or a half for less: not below what the part needs.
             wide, high = float(box[2] - box[0]), float(box[3] - box[1])
-            image.draft("RGB", (math.ceil(self.resolution / wide), math.ceil(self.resolution / high)))
-            left, top, right, bottom = (float(edge) for edge in box * np.tile(image.size, 2))
-            return image.convert("RGB").resize(
+            needed = (math.ceil(self.resolution / wide), math.ceil(self.resolution / high))
+            image.draft("RGB", needed[::-1] if is_sideways(lies) else needed)
+            whole = turned(rgb(image), lies)
+            left, top, right, bottom = (float(edge) for edge in box * np.tile(whole.size, 2))
+            return whole.resize(
                 (self.resolution, self.resolution),
                 Image.Resampling.BICUBIC,
-                box=(left, top, min(right, image.width), min(bottom, image.height)),
+                box=(left, top, min(right, whole.width), min(bottom, whole.height)),
             )
 
         return reduce
-
-
-class _opened:  # noqa: N801 - a context manager, used like a function
-    """An image file; what goes wrong with it becomes one line that names it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> Image.Image:
-        try:
-            self.image: Image.Image | None = Image.open(self.path)
-        except Exception as error:
-            raise self._named(error) from None
-        return self.image
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if self.image is not None:
-            self.image.close()
-        if isinstance(error, Exception):
-            raise self._named(error) from None
-
-    def _named(self, error: Exception) -> Exception:
-        if isinstance(error, FileNotFoundError):
-            return NotFoundError(f"{self.path}: the file is gone since the folder was listed")
-        known = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error,
-                 Image.DecompressionBombError)  # fmt: skip
-        if not isinstance(error, known):
-            return error
-        text = " ".join(str(error).split()).replace(f" {str(self.path)!r}", "")
-        return InputError(str(self.path), f"is no image that can be read: {text}", "the original file, whole")
 
 
 @dataclass(frozen=True)
@@ -197,7 +176,9 @@ class ImageFolder:
             return _listed(tree, part, classes)
 
         def split(names: NDArray[np.bytes_], labels: NDArray[np.int64]) -> Split:
-            return Split(ImagesOnDisk(str(tree), names, config.resolution), labels)
+            return Split(
+                ImagesOnDisk(str(tree), names, config.resolution, upright=self.classes is None), labels
+            )
 
         names, labels = listed("train")
         if (tree / "test").is_dir():
