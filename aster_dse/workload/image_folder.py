@@ -157,20 +157,30 @@ class ImageFolder:
         """Count its files; see :class:`~aster_dse.workload.source.DataSet`."""
         self.shape(config)
         tree = find_tree(config.name, data, config.folder, ("train",)).absolute()
-        _, labels = _listed(tree, "train", _class_folders(tree / "train"))
+        classes = _class_folders(tree / "train")
+        _, labels = _listed(tree, "train", classes)
         if (tree / "test").is_dir():
             return len(labels)
-        return len(held_out(labels, config.validation_share, config.seed)[0])
+        return len(_held_out(labels, config, tree, classes)[0])
+
+    def check_files(self, folder: Path) -> str:
+        """See :class:`~aster_dse.workload.source.OnDisk`; files are looked for, not opened."""
+        classes = _class_folders(folder / "train")
+        self._check_classes(folder, classes, self.classes or len(classes), "")
+        for part in ("train", "val", "test"):
+            if part != "test" or (folder / part).is_dir():
+                _check_parts(folder, part, classes)
+                for name in classes:
+                    if not any(_is_image(entry) for entry in _entries(folder / part / name)):
+                        raise _no_image(folder / part / name)
+        return ""
 
     def load(self, config: WorkloadConfig, data: Path | None, cache: Path) -> Workload:  # noqa: ARG002
         """List its files; nothing is made that a cache could keep."""
         shape = self.shape(config)
         tree = find_tree(config.name, data, config.folder, ("train",)).absolute()
         classes = _class_folders(tree / "train")
-        if len(classes) != shape.classes:
-            problem = f"has {len(classes)} class folders, {config.name} has {shape.classes} classes"
-            remedy = "set workload.classes" if self.classes is None else "the whole data set, or image-folder"
-            raise InputError(str(tree / "train"), problem, remedy)
+        self._check_classes(tree, classes, shape.classes, config.name)
 
         def listed(part: str) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
             return _listed(tree, part, classes)
@@ -184,7 +194,7 @@ class ImageFolder:
         if (tree / "test").is_dir():
             train, validation = split(names, labels), split(*listed("val"))
         else:
-            ours, others = held_out(labels, config.validation_share, config.seed)
+            ours, others = _held_out(labels, config, tree, classes)
             train = split(names[ours], labels[ours])
             validation = split(names[others], labels[others])
         return Workload(
@@ -202,6 +212,19 @@ class ImageFolder:
             std=_STD,
         )
 
+    def _check_classes(self, tree: Path, classes: tuple[str, ...], wanted: int, name: str) -> None:
+        if len(classes) != wanted:
+            problem = f"has {len(classes)} class folders, {name or 'the data set'} has {wanted} classes"
+            remedy = "set workload.classes" if self.classes is None else "the whole data set, or image-folder"
+            raise InputError(str(tree / "train"), problem, remedy)
+
+
+def _held_out(
+    labels: NDArray[np.int64], config: WorkloadConfig, tree: Path, classes: tuple[str, ...]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    where = str(tree / "train")
+    return held_out(labels, config.validation_share, config.seed, where=where, classes=classes)
+
 
 def _class_folders(part: Path) -> tuple[str, ...]:
     return tuple(sorted(entry.name for entry in _entries(part) if entry.is_dir()))
@@ -209,6 +232,20 @@ def _class_folders(part: Path) -> tuple[str, ...]:
 
 def _listed(tree: Path, part: str, classes: tuple[str, ...]) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
     """Files of a part, below the tree, and their labels."""
+    _check_parts(tree, part, classes)
+    names: list[bytes] = []
+    labels: list[int] = []
+    for label, name in enumerate(classes):
+        folder = tree / part / name
+        files = sorted(entry.name for entry in _entries(folder) if _is_image(entry))
+        if not files:
+            raise _no_image(folder)
+        names += [os.fsencode(f"{part}/{name}/{file}") for file in files]
+        labels += [label] * len(files)
+    return np.array(names), np.array(labels, dtype=np.int64)
+
+
+def _check_parts(tree: Path, part: str, classes: tuple[str, ...]) -> None:
     found = _class_folders(tree / part)
     if not found:
         raise InputError(str(tree / part), "has no class folders", "images in folders by class, as in train")
@@ -217,16 +254,14 @@ def _listed(tree: Path, part: str, classes: tuple[str, ...]) -> tuple[NDArray[np
         where = "train" if strange[0] in classes else part
         problem = f"has not the class folders of train: {strange[0]} is in {where} alone"
         raise InputError(str(tree / part), problem, "the same folders in both")
-    names: list[bytes] = []
-    labels: list[int] = []
-    for label, name in enumerate(classes):
-        folder = tree / part / name
-        files = sorted(entry.name for entry in _entries(folder) if entry.name.lower().endswith(_ENDINGS))
-        if not files:
-            raise InputError(str(folder), "has no image", f"files that end in {', '.join(_ENDINGS)}")
-        names += [os.fsencode(f"{part}/{name}/{file}") for file in files]
-        labels += [label] * len(files)
-    return np.array(names), np.array(labels, dtype=np.int64)
+
+
+def _is_image(entry: os.DirEntry[str]) -> bool:
+    return entry.name.lower().endswith(_ENDINGS)
+
+
+def _no_image(folder: Path) -> InputError:
+    return InputError(str(folder), "has no image", f"files that end in {', '.join(_ENDINGS)}")
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
