@@ -21,10 +21,12 @@ from aster_dse.workload.partition import held_out
 from aster_dse.workload.source import check_resolution
 from aster_dse.workload.trees import TREES, data_root, find_tree, first_folder
 
-__all__ = ["EVENT_SETS", "RECORDING", "EventSet"]
+__all__ = ["EVENT_SETS", "RECORDING", "UNFINISHED", "EventSet"]
 
 RECORDING = "recording.json"
 """Beside ``events_np`` of a folder of one's own: ``{"sensor": [height, width]}``."""
+UNFINISHED = "recording.unfinished"
+"""Beside it as long as recordings are missing."""
 
 _CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _DIGITS = tuple("0123456789")
@@ -134,6 +136,9 @@ class EventSet:
         )
 
     def _tree(self, root: Path, config: WorkloadConfig) -> EventTree:
+        if (root / UNFINISHED).exists():
+            problem = "has not all of its recordings: aster-dse record was interrupted"
+            raise InputError(str(root), problem, "run it again, it keeps those that are complete")
         return whole_recordings(root, self.layout, config.timesteps, config.split_by)
 
     def _held_out(

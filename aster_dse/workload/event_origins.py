@@ -21,6 +21,7 @@ from aster_dse.workload.event_trees import (
     part_folders,
     raw_folders,
 )
+from aster_dse.workload.published import check_published
 
 __all__ = ["published_samples", "whole_recordings"]
 
@@ -147,18 +148,4 @@ def _compare_published(tree: EventTree, ours: _Names, published: Mapping[str, tu
         else:
             named = [f"{part}/{name}".lstrip("/") for name in tree.classes]
             counts += zip(named, found, wanted, strict=True)
-    remedy = "the whole data set, or name it as an event-folder"
-    for name, found_here, wanted_here in counts:
-        if found_here > wanted_here:
-            problem = f"holds {found_here} samples of {name}, the data set has {wanted_here}"
-            raise InputError(str(tree.folder), problem, remedy)
-    short = [(name, found, wanted) for name, found, wanted in counts if found < wanted]
-    alike = len({wanted for _, _, wanted in counts}) == 1
-    if short and (len(short) < len(counts) or (alike and len({found for _, found, _ in short}) > 1)):
-        name, least, wanted_here = min(short, key=lambda one: one[1] / one[2])
-        most = max(found / wanted for _, found, wanted in counts)
-        problem = (
-            f"is cut off: it holds {least} of the {wanted_here} samples of {name}, "
-            f"and {most:.0%} of those of another class or part"
-        )
-        raise InputError(str(tree.folder), problem, remedy)
+    check_published(tree.folder, counts, "the whole data set, or name it as an event-folder")

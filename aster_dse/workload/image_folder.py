@@ -22,6 +22,7 @@ from aster_dse.space import WorkloadConfig
 from aster_dse.workload.dataset import Split, Workload, WorkloadShape
 from aster_dse.workload.image_file import is_sideways, opened, orientation, rgb, turned
 from aster_dse.workload.partition import held_out
+from aster_dse.workload.published import check_published
 from aster_dse.workload.source import check_resolution
 from aster_dse.workload.trees import find_tree
 
@@ -141,6 +142,8 @@ class ImageFolder:
 
     classes: int | None
     """None: as the configuration says, which also names the folder."""
+    published: tuple[int, int] | None = None
+    """Images in ``train`` and in ``val``."""
 
     def shape(self, config: WorkloadConfig) -> WorkloadShape:
         """See :class:`~aster_dse.workload.source.DataSet`."""
@@ -197,11 +200,15 @@ class ImageFolder:
             ours, others = _held_out(labels, config, tree, classes)
             train = split(names[ours], labels[ours])
             validation = split(names[others], labels[others])
+        tested = listed("test" if (tree / "test").is_dir() else "val")
+        if self.published is not None and not (tree / "test").is_dir():
+            parts = zip(("train", "val"), (len(labels), len(tested[1])), self.published, strict=True)
+            check_published(tree, list(parts), "the whole data set, or image-folder")
         return Workload(
             config=config,
             train=train,
             validation=validation,
-            test=split(*listed("test" if (tree / "test").is_dir() else "val")),
+            test=split(*tested),
             classes=shape.classes,
             in_channels=shape.in_channels,
             input_bits=shape.input_bits,
@@ -275,8 +282,8 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 IMAGE_FOLDERS: Mapping[str, ImageFolder] = {
-    "imagenet": ImageFolder(1000),
+    "imagenet": ImageFolder(1000, published=(1_281_167, 50_000)),
     "imagenet100": ImageFolder(100),
-    "imagenette": ImageFolder(10),
+    "imagenette": ImageFolder(10, published=(9_469, 3_925)),
     "image-folder": ImageFolder(None),
 }

@@ -10,6 +10,7 @@ import pytest
 from event_trees_made import CIFAR10, DIGITS, GESTURES, gesture_trials, small
 
 from aster_dse.errors import InputError
+from aster_dse.space import WorkloadConfig
 from aster_dse.workload import found_data, load_workload, training_samples
 
 EACH = 16
@@ -192,3 +193,18 @@ def test_one_part_of_the_gestures_alone_is_whole(tmp_path: Path) -> None:
         _put_all(root / "test" / name, range(20))
     said = "events_np: is cut off: it holds 220 of the 288 samples of test, and 100%"
     _refused(lambda: training_samples(small("dvs-gesture"), data=tmp_path), root, said)
+
+
+def test_one_part_of_imagenette_alone_is_whole(tmp_path: Path) -> None:
+    names = [f"n{number:02d}" for number in range(10)]
+    for part, each, last in (("train", 20, 20), ("val", 392, 397)):
+        for name in names:
+            folder = tmp_path / "imagenette2" / part / name
+            folder.mkdir(parents=True)
+            for number in range(last if name == names[-1] else each):
+                (folder / f"{number}.JPEG").touch()
+    config = WorkloadConfig(name="imagenette", resolution=32)
+    said = "imagenette2: is cut off: it holds 200 of the 9469 samples of train, and 100%"
+    _refused(lambda: load_workload(config, data=tmp_path), tmp_path, said)
+    (tmp_path / "imagenette2" / "val" / names[0] / "0.JPEG").unlink()
+    assert len(load_workload(config, data=tmp_path).test) == 3924
