@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 
 from aster_dse.errors import InputError
+from aster_dse.space import WorkloadConfig
+from aster_dse.workload import load_workload
 from aster_dse.workload.event_files import Sensor, read_events
 
 Event = tuple[int, int, int, int]
@@ -273,3 +275,20 @@ def test_a_cut_off_last_event_is_said(cut: int, tmp_path: Path) -> None:
         refused(
             tmp_path, suffix, content[:-cut], sensor, "truncated" if b"3.1" not in content else "ends within"
         )
+
+
+def test_a_folder_of_davis_recordings_is_a_data_set(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        for column, name in ((100, "left"), (200, "right")):
+            for number in range(2):
+                path = tmp_path / "mine" / part / name / f"{number}.aedat"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(HEADER2 + chip("DAVIS240C") + davis([(10, column, 50, 1), (20, 3, 4, 0)]))
+    (tmp_path / "mine" / "recording.json").write_text('{"sensor": [180, 240]}')
+    config = WorkloadConfig(
+        name="event-folder", folder="mine", classes=2, resolution=240, timesteps=1, split_by="number"
+    )
+    workload = load_workload(config, data=tmp_path, cache=tmp_path / "cache")
+    for frames, label in zip(workload.test.frames[:], workload.test.labels, strict=True):
+        # 30 rows above and below make the sensor square.
+        assert np.argwhere(frames[0]).tolist() == [[0, 4 + 30, 3], [1, 50 + 30, (100, 200)[label]]]
