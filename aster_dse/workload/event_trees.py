@@ -162,8 +162,12 @@ def check_test_part(tree: EventTree, layout: Layout) -> None:
     short = [f"{name} ({numbers[at]})" for at, name in enumerate(tree.classes) if at not in tested]
     if short:
         problem = f"leaves no sample for the test of {_short(tuple(short))}"
-        parts = "" if layout.has_test_part is False else ", or the folders train and test in it"
-        raise InputError(str(tree.folder), problem, f"{_LEAST} samples or more of every class{parts}")
+        remedy = f"{_LEAST} samples or more of every class"
+        if tree.has_parts:
+            remedy = "a sample of every class in the part for the test"
+        elif layout.has_test_part is None:
+            remedy += ", or the folders train and test in it"
+        raise InputError(str(tree.folder), problem, remedy)
 
 
 def _by_class(
