@@ -12,6 +12,7 @@ from event_trees_made import CIFAR10, DIGITS, GESTURES, gesture_trials, small
 from aster_dse.errors import InputError
 from aster_dse.space import WorkloadConfig
 from aster_dse.workload import found_data, load_workload, training_samples
+from aster_dse.workload.published import check_published
 
 EACH = 16
 
@@ -161,18 +162,28 @@ def _put_all(folder: Path, numbers: range) -> None:
         (folder / f"{number}.npz").touch()
 
 
-def test_a_copy_that_was_cut_off_is_told_by_the_published_numbers(tmp_path: Path) -> None:
-    root = tmp_path / "CIFAR10DVS" / "events_np"
-    for name in CIFAR10:
-        _put_all(root / name, range(740 if name == "truck" else 1000))
-    said = "events_np: is cut off: it holds 740 of the 1000 samples of truck"
-    _refused(lambda: training_samples(small("cifar10-dvs"), data=tmp_path), root, said)
-    _put_all(root / "truck", range(740, 1000))
-    assert training_samples(small("cifar10-dvs", validation_share=0.1), data=tmp_path) == 8100
-    assert [one.note for one in found_data(tmp_path)] == [""]
-    _put_all(root / "truck", range(1000, 1001))
-    said = "holds 1001 samples of truck, the data set has 1000"
-    _refused(lambda: training_samples(small("cifar10-dvs"), data=tmp_path), root, said)
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (
+            [1000] * 9 + [740],
+            "is cut off: it holds 740 of the 1000 samples of truck, and 100% of those of ano",
+        ),
+        (
+            [16] * 9 + [2],
+            "is cut off: it holds 2 of the 1000 samples of truck, and 2% of those of another cl",
+        ),
+        ([1000] * 9 + [1001], "holds 1001 samples of truck, the data set has 1000"),
+    ],
+)
+def test_a_copy_that_was_cut_off_is_told_by_the_published_numbers(found: list[int], said: str) -> None:
+    counts = [(name, here, 1000) for name, here in zip(CIFAR10, found, strict=True)]
+    _refused(lambda: check_published(Path("/copy"), counts, "the whole"), Path("/copy"), said)
+
+
+@pytest.mark.parametrize("each", [1, 16, 1000])
+def test_all_of_it_and_as_much_of_every_class_are_no_fault(each: int) -> None:
+    check_published(Path("/copy"), [(name, each, 1000) for name in CIFAR10], "the whole")
 
 
 def test_a_subset_has_equally_many_of_each_class(tmp_path: Path) -> None:
@@ -192,6 +203,12 @@ def test_one_part_of_the_gestures_alone_is_whole(tmp_path: Path) -> None:
         _put_all(root / "train" / name, range(106 if number else 116))
         _put_all(root / "test" / name, range(20))
     said = "events_np: is cut off: it holds 220 of the 288 samples of test, and 100%"
+    _refused(lambda: training_samples(small("dvs-gesture"), data=tmp_path), root, said)
+    _put_all(root / "test" / "10", range(20, 88))
+    assert training_samples(small("dvs-gesture", validation_share=0.5), data=tmp_path) == 588
+    assert [one.note for one in found_data(tmp_path)] == [""]
+    _put_all(root / "test" / "10", range(88, 89))
+    said = "events_np: holds 289 samples of test, the data set has 288"
     _refused(lambda: training_samples(small("dvs-gesture"), data=tmp_path), root, said)
 
 
