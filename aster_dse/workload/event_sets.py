@@ -27,7 +27,7 @@ from aster_dse.workload.npz import named_arrays
 
 __all__ = ["StoredFrames", "event_frames"]
 
-_VERSION = 1
+_VERSION = 2
 """Part of every cache key; raise it when the same recordings make other frames."""
 _IN_MEMORY_BYTES = 1 << 30
 

@@ -9,7 +9,7 @@ from aster_dse.errors import InputError
 from aster_dse.space import WorkloadConfig
 from aster_dse.workload.dataset import Workload, WorkloadShape
 
-__all__ = ["DataSet", "check_resolution"]
+__all__ = ["DataSet", "OnDisk", "check_resolution"]
 
 
 class DataSet(Protocol):
@@ -42,6 +42,22 @@ class DataSet(Protocol):
         Raises:
             NotFoundError: its folder, or a file of it, is missing.
             InputError: a configuration it cannot have, or a damaged file.
+        """
+        ...
+
+
+class OnDisk(DataSet, Protocol):
+    """A data set of files that somebody else made, in a folder of its own."""
+
+    def check_files(self, folder: Path) -> str:
+        """Whether everything is there: by the names of the files, which are not read.
+
+        Returns:
+            What the folder holds, where that is not the whole published data set; else nothing.
+
+        Raises:
+            NotFoundError: a folder is missing.
+            InputError: something is missing or empty; it is named.
         """
         ...
 
