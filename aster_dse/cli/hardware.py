@@ -273,7 +273,8 @@ def _print_cost(network: str, firing_rate: float, geometry: NetworkGeometry, cos
         layers.add_row(layer, number(energy * 1e-3), number(cost.latency_ns_by_layer[layer] * 1e-3))
     print_table(layers)
     kinds = [(kind.replace("_", " "), pj) for kind, pj in cost.energy_pj_by_kind.items()]
-    print("energy " + ", ".join(f"{kind} {number(pj * 1e-3)} nJ ({pj / total_pj:.1%})" for kind, pj in kinds))
+    split = ", ".join(f"{number(pj * 1e-3)} nJ ({pj / total_pj:.1%}) {kind}" for kind, pj in kinds)
+    print(f"of the energy of this inference grow {split}")
     if cost.replicas:
         copies = ", ".join(f"{layer} x{count}" for layer, count in cost.replicas.items())
         print(f"copies: {copies}")

@@ -16,10 +16,11 @@ __all__ = ["validate"]
 
 def validate(json: Json = False) -> None:
     """Compute what other tools and papers print, and show both figures with their difference."""
+    from aster_dse.hardware.component_validation import component_validation
     from aster_dse.hardware.layer_validation import NotComputed, layer_validation
     from aster_dse.hardware.validation import validation
 
-    found = [*validation(), *layer_validation()]
+    found = [*validation(), *component_validation(), *layer_validation()]
     if json:
         print_json([_document(row) for row in found])
         return

@@ -44,7 +44,7 @@ def cost_figure(
             "Time by layer",
             "Area by component",
             "Energy of an inference against the firing rate",
-            "Energy by what it goes with",
+            "Energy of an inference by what it grows with",
             "Layers under the roofline",
         ],
         row_heights=[0.5, 0.25, 0.25],

@@ -9,7 +9,7 @@ from typing import Any
 from aster_dse.errors import InputError
 from aster_dse.hardware.library import Library, load_library
 from aster_dse.hardware.preset_files import Fabric, Preset, load_preset
-from aster_dse.hardware.rules import RULES
+from aster_dse.hardware.rules import RULES, cycle_gates
 from aster_dse.space import HARDWARE_KNOBS, HardwareConfig
 from aster_dse.space.cell_conditions import CELL, CellConditions, canonical_conditions, parse_conditions
 from aster_dse.space.layers import LayerKnobs, layer_matches, layer_names, layers_text, parse_layers
@@ -78,6 +78,12 @@ class Accelerator:
             "conditions": canonical_conditions(self.conditions.text),
             "layers": layers_text({pattern: knobs.chosen() for pattern, knobs in self.layers}) or None,
         }
+
+    @property
+    def max_clock_mhz(self) -> float:
+        """The fastest clock in whose cycle a neuron can see whether it fires."""
+        gate_ns = self.library.value(self.library.gate_delay, self.node_nm)
+        return float(1e3 / (cycle_gates(self.fabric.membrane_bits) * gate_ns))
 
     def of_layers(self, layers: Sequence[str]) -> list[Accelerator]:
         """The design as each of some layers sees it."""

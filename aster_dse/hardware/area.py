@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 
 AREA_COMPONENTS = (
     "cells",
+    "event_detectors",
     "row_drivers",
     "adc",
     "shift_add",
@@ -28,6 +29,7 @@ AREA_COMPONENTS = (
     "digital_arrays",
     "accumulators",
     "input_registers",
+    "pipeline_registers",
     "lif",
     "membrane",
     "max_pool",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -57,11 +57,23 @@ class Quantity(Entry):
     per: str
     """The action, or the thing whose area it is."""
     size: Annotated[
-        dict[Literal["rows", "columns", "bits"], Annotated[int, Field(ge=1)]], Field(max_length=1)
+        dict[Literal["rows", "columns", "bits", "subarrays"], Annotated[int, Field(ge=1)]],
+        Field(max_length=1),
     ] = {}
-    """The size that the value is for; the cost model takes it as proportional."""
+    """The size that the value is for; the cost model takes it as proportional, but for ``fixed_at_nm``."""
+    fixed_at_nm: dict[int, NotNegative] = {}
+    """What of the value does not go with the size, at the same nodes; nothing where it is not given."""
     conditions: str = ""
     source: Annotated[str, Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _parts(self) -> Quantity:
+        if self.fixed_at_nm and set(self.fixed_at_nm) != set(self.at_nm):
+            raise ValueError("fixed_at_nm must have the nodes of at_nm")
+        for node, fixed in self.fixed_at_nm.items():
+            if fixed > self.at_nm[node]:
+                raise ValueError(f"fixed_at_nm.{node} is more than at_nm.{node}")
+        return self
 
     @property
     def per_size(self) -> float:
@@ -82,6 +94,9 @@ class Cell(Entry):
     """Mean conductance of a cell between off (0) and on (1)."""
     read_pj: Positive | None = None
     """Of a conducting cell at half conductance; None takes the library's `cell_read_energy`."""
+    sensed_pj: dict[int, Positive] = {}
+    """By node, of a conducting cell at its mean level during a flash conversion; empty takes the converter's
+    formula for its mean conductance."""
     area_f2: Positive
     """Cell area in squares of the feature size."""
     write_v: Positive | None = None
@@ -135,22 +150,40 @@ class Cell(Entry):
         return self.write_v**2 * self.mean_siemens * self.write_pulse_ns * 1e3
 
 
+SramTable = Annotated[dict[int, tuple[Positive, ...]], Field(min_length=1)]
+
+
 class Sram(Entry):
-    """On-chip memories by capacity."""
+    """On-chip memories by capacity: per node, a figure for each of ``capacity_kib``."""
+
+    TABLES: ClassVar[tuple[str, ...]] = ("read_pj", "write_pj", "area_mm2", "leakage_uw")
 
     port_bits: Annotated[int, Field(ge=1)]
     capacity_kib: Annotated[tuple[Positive, ...], Field(min_length=2)]
-    access_pj: Annotated[dict[int, tuple[Positive, ...]], Field(min_length=1)]
-    area_mm2: Annotated[dict[int, tuple[Positive, ...]], Field(min_length=1)]
-    leakage_uw: Annotated[dict[int, tuple[Positive, ...]], Field(min_length=1)]
+    read_pj: SramTable
+    """Of ``port_bits``."""
+    write_pj: SramTable
+    area_mm2: SramTable
+    leakage_uw: SramTable
     conditions: str = ""
     source: Annotated[str, Field(min_length=1)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accesses(cls, values: Any) -> Any:
+        """Sources that do not tell reads from writes give ``access_pj`` for both."""
+        if not isinstance(values, dict) or "access_pj" not in values:
+            return values
+        if both := sorted({"read_pj", "write_pj"} & set(values)):
+            raise ValueError(f"give access_pj for reads and writes alike, or {both[0]}, not both")
+        rest = {name: value for name, value in values.items() if name != "access_pj"}
+        return rest | {"read_pj": values["access_pj"], "write_pj": values["access_pj"]}
 
     @model_validator(mode="after")
     def _tables_match(self) -> Sram:
         if list(self.capacity_kib) != sorted(set(self.capacity_kib)):
             raise ValueError("capacity_kib must increase")
-        for name in ("access_pj", "area_mm2", "leakage_uw"):
+        for name in self.TABLES:
             table: dict[int, tuple[float, ...]] = getattr(self, name)
             for node, values in table.items():
                 if len(values) != len(self.capacity_kib):

@@ -55,7 +55,8 @@ def converter_table(library: Library, cell: Cell, node_nm: int, cell_read_pj: fl
     """Every converter of the library at a node; figures of another node are scaled by its factors.
 
     The column term of flash and SAR goes with R^-1.01 and R^-1.00, so the energy of n conducting cells of
-    resistance R is taken as n times that of one.
+    resistance R is taken as n times that of one. Cells that were run with a flash converter have their own
+    energy (``sensed_pj``), which knows their read voltage too.
 
     Args:
         cell_read_pj: of a conducting cell, for converters without a column term of their own.
@@ -82,7 +83,8 @@ def converter_table(library: Library, cell: Cell, node_nm: int, cell_read_pj: fl
         put(
             "flash",
             conversion_pj=flash_energy_pj(levels, flash.alpha_uw[near] * flash.sensing_ns * 1e-3 * scale),
-            cell_pj=column_term(flash.beta_w[near], flash.gamma[near]) * 1e3 * flash.sensing_ns * scale,
+            cell_pj=_sensed_pj(library, cell, node_nm)
+            or column_term(flash.beta_w[near], flash.gamma[near]) * 1e3 * flash.sensing_ns * scale,
             time_ns=flash.sensing_ns,
             area_um2=10.0 ** (flash.area.intercept + flash.area.slope * bits)
             * levels
@@ -127,6 +129,14 @@ def converter_table(library: Library, cell: Cell, node_nm: int, cell_read_pj: fl
             * library.area_factor(capacitive.area.at_nm, node_nm),
         )
     return ConverterTable(**tables)
+
+
+def _sensed_pj(library: Library, cell: Cell, node_nm: int) -> float:
+    """What the cell itself says of a flash conversion; 0 where it says nothing."""
+    if not cell.sensed_pj:
+        return 0.0
+    near = library.nearest_node(cell.sensed_pj, node_nm)
+    return cell.sensed_pj[near] * library.energy_factor(near, node_nm)
 
 
 def flash_energy_pj(levels: ArrayLike, level_pj: ArrayLike) -> Array:

@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 from aster_dse.activity import InferenceActivity
 from aster_dse.hardware.architecture import Accelerator
 from aster_dse.hardware.area import AREA_COMPONENTS, area_by_component, leakage_mw
-from aster_dse.hardware.converters import MURMANN_MINIMUM_BITS
+from aster_dse.hardware.cost_notes import cost_notes
 from aster_dse.hardware.dataflow import Dataflow, dataflow
 from aster_dse.hardware.designs import DesignTable
 from aster_dse.hardware.energy import ENERGY_COMPONENTS, ENERGY_KINDS, energy_by_layer
 from aster_dse.hardware.events import count_events
 from aster_dse.hardware.latency import latency_by_layer
+from aster_dse.hardware.memory import membrane_kib
 from aster_dse.hardware.placement import place
 from aster_dse.hardware.readout import read_out
 from aster_dse.hardware.totals import Totals, totals
 from aster_dse.network.geometry import NetworkGeometry
 from aster_dse.space import METRICS, ROW_SIZES
-from aster_dse.space.layers import layer_matches
 
 __all__ = ["CostTable", "HardwareCost", "estimate", "estimate_many"]
 
@@ -71,7 +71,7 @@ class HardwareCost:
 
     @property
     def energy_pj_by_kind(self) -> dict[str, float]:
-        """Per spike, per access, per executed step and per cycle, as in ``ENERGY_KINDS``."""
+        """The energy of an inference by what it grows with, as in ``ENERGY_KINDS``: sums, no costs of one."""
         return {
             kind: sum(self.energy_pj_by_component[name] for name in names)
             for kind, names in ENERGY_KINDS.items()
@@ -141,6 +141,8 @@ class CostTable:
     """``[K, component]``, components as in ``AREA_COMPONENTS``."""
     replicas: NDArray[np.int64]
     """``[K, synaptic layer]``"""
+    membrane_kib: Array
+    """``[K, synaptic layer]`` of each memory of a layer's membranes."""
 
     def __len__(self) -> int:
         return len(self.energy_uj)
@@ -255,6 +257,7 @@ def _shared(flow: Dataflow, activity: InferenceActivity, designs: DesignTable) -
         latency_ns=np.zeros((0, len(flow.rows))),
         area_um2=np.zeros((0, len(AREA_COMPONENTS))),
         replicas=np.zeros((0, len(flow.fan_in)), dtype=np.int64),
+        membrane_kib=np.zeros((0, len(flow.fan_in))),
     )
 
 
@@ -294,6 +297,7 @@ def _score(flow: Dataflow, activity: InferenceActivity, designs: DesignTable, br
         latency_ns=latency_ns,
         area_um2=area[: count if breakdown else 0],
         replicas=placement.replicas[: count if breakdown else 0],
+        membrane_kib=membrane_kib(flow, designs, placement)[: count if breakdown else 0],
     )
 
 
@@ -319,33 +323,15 @@ def _cost(table: CostTable, i: int, design: Accelerator, layers: Sequence[str]) 
         tiles=int(table.tiles[i]),
         replicas={name: int(n) for name, n in zip(layers, table.replicas[i], strict=True) if n > 1},
         utilisation=float(table.utilisation[i]),
-        notes=_notes(table, i, design, layers),
+        notes=cost_notes(
+            design,
+            layers,
+            area_mm2=float(table.area_mm2[i]),
+            tiles=int(table.tiles[i]),
+            tiles_needed=int(table.tiles_needed[i]),
+            membrane_kib=table.membrane_kib[i],
+        ),
     )
-
-
-def _notes(table: CostTable, i: int, design: Accelerator, layers: Sequence[str]) -> tuple[str, ...]:
-    notes = list(design.notes)
-    for pattern, _ in design.layers:
-        if not any(layer_matches(pattern, layer) for layer in layers):
-            notes.append(f"hardware.layers: {pattern} means no layer of this network")
-    budget = design.area_budget_mm2
-    if budget is not None and table.area_mm2[i] > budget:
-        notes.append(
-            f"the area budget of {budget:g} mm2 does not even hold {int(table.tiles[i])} tiles and the "
-            "memory of all membranes"
-        )
-    tiles, needed = int(table.tiles[i]), int(table.tiles_needed[i])
-    if needed > tiles:
-        notes.append(
-            f"the weights need {needed} tiles and the chip has {tiles}: what does not fit is written anew in "
-            "every time step, its energy and time are counted"
-        )
-    if design.adc_kind == "murmann" and design.adc_levels < 2**MURMANN_MINIMUM_BITS:
-        notes.append(
-            f"the converter survey starts at {2**MURMANN_MINIMUM_BITS} levels: {design.adc_levels} levels "
-            "cost the same"
-        )
-    return tuple(notes)
 
 
 def _check(geometry: NetworkGeometry, activity: InferenceActivity) -> None:

@@ -14,7 +14,7 @@ from aster_dse.hardware.architecture import Accelerator
 from aster_dse.hardware.converters import SURVEY
 from aster_dse.hardware.library import Library
 from aster_dse.hardware.preset_files import Fabric
-from aster_dse.hardware.rules import RULES, columns_per_weight
+from aster_dse.hardware.rules import RULES, columns_per_weight, cycle_gates
 from aster_dse.hardware.technology import Technology, technology
 from aster_dse.space import HARDWARE_KNOBS, ROW_SIZES, CostClass
 from aster_dse.space.hardware_knobs import LAYER_KNOB_NAMES
@@ -93,6 +93,11 @@ class DesignTable:
     def columns_per_weight(self) -> Ints:
         """``[K, 1]`` or ``[K, layers]``."""
         return np.asarray(columns_per_weight(self))
+
+    @property
+    def max_clock_mhz(self) -> Array:
+        """``[K]`` the fastest clock of each design, as :attr:`Accelerator.max_clock_mhz`."""
+        return np.asarray(1e3 / (cycle_gates(self.membrane_bits) * self.gather("gate_ns")[:, 0]))
 
     @property
     def row_size_index(self) -> Ints:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -12,20 +13,28 @@ from pydantic import BaseModel, ValidationError
 from aster_dse.errors import InputError
 from aster_dse.space.document import Place, parse_yaml
 
-__all__ = ["parse", "shipped_names", "shipped_text", "user_text", "validate"]
+__all__ = ["parse", "shipped_names", "shipped_table", "shipped_text", "user_text", "validate"]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 @cache
-def shipped_names(folder: str) -> tuple[str, ...]:
-    """Names of the files in a folder of this package, without ``.yaml``."""
+def shipped_names(folder: str, ending: str = ".yaml") -> tuple[str, ...]:
+    """Names of the files in a folder of this package, without their ending."""
     entries = resources.files(__package__).joinpath(folder).iterdir()
-    return tuple(sorted(e.name.removesuffix(".yaml") for e in entries if e.name.endswith(".yaml")))
+    return tuple(sorted(e.name.removesuffix(ending) for e in entries if e.name.endswith(ending)))
 
 
 def shipped_text(folder: str, name: str) -> str:
     return resources.files(__package__).joinpath(folder, f"{name}.yaml").read_text("utf-8")
+
+
+@cache
+def shipped_table(folder: str, name: str) -> dict[str, Any]:
+    """A table of many figures, which would be slow to read as YAML."""
+    text = resources.files(__package__).joinpath(folder, f"{name}.json").read_text("utf-8")
+    table: dict[str, Any] = json.loads(text)
+    return table
 
 
 def user_text(path: Path, knob: str) -> str:

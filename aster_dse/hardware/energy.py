@@ -14,13 +14,16 @@ from aster_dse.hardware.latency import LayerTimes
 from aster_dse.hardware.memory import membrane_kib, spilled_bits
 from aster_dse.hardware.placement import Placement
 from aster_dse.hardware.readout import ReadOut
-from aster_dse.hardware.sram import sram_bit_pj
+from aster_dse.hardware.routers import bus_bit_pj, router_bit_pj
+from aster_dse.hardware.sram import sram_read_pj, sram_write_pj
+from aster_dse.hardware.units import pipeline_stages, row_registers
 
 __all__ = ["ENERGY_COMPONENTS", "ENERGY_KINDS", "LayerEnergy", "clocked_bits", "energy_by_layer"]
 
 Array = NDArray[np.float64]
 
 ENERGY_COMPONENTS = (
+    "event_detectors",
     "row_drivers",
     "cells",
     "columns",
@@ -32,6 +35,7 @@ ENERGY_COMPONENTS = (
     "adder_trees",
     "accumulators",
     "input_registers",
+    "pipeline_registers",
     "lif",
     "membrane",
     "max_pool",
@@ -44,8 +48,8 @@ ENERGY_COMPONENTS = (
     "static",
 )
 ENERGY_KINDS = {
-    "per_spike": ("row_drivers", "cells", "attention"),
-    "per_access": (
+    "with_spikes": ("row_drivers", "cells", "attention"),
+    "with_accesses": (
         "columns",
         "adc",
         "shift_add",
@@ -56,10 +60,21 @@ ENERGY_KINDS = {
         "accumulators",
         "input_registers",
     ),
-    "per_step": ("lif", "membrane", "max_pool", "buffers", "noc", "dram", "array_write"),
-    "per_cycle": ("clock", "static"),
+    "with_steps": (
+        "event_detectors",
+        "pipeline_registers",
+        "lif",
+        "membrane",
+        "max_pool",
+        "buffers",
+        "noc",
+        "dram",
+        "array_write",
+    ),
+    "with_time": ("clock", "static"),
 }
-"""What each component goes with: spikes, reads of arrays, executed time steps, or time."""
+"""What a component's energy grows with: spikes, reads of arrays, executed time steps, or time. The sums
+are energy of a whole inference, not the cost of one spike."""
 
 _POOL_INPUTS = 9
 """Values under a 3x3 max-pool window."""
@@ -91,8 +106,10 @@ def energy_by_layer(
     """
     get, bits, ranges = designs.gather, designs.membrane_bits[:, None], converter.ranges
     adder, register, gate = get("adder_bit_pj") * bits, get("register_bit_pj"), get("gate_pj")
-    buffer_bit = sram_bit_pj(designs, designs.buffer_kib[:, None].astype(float))
-    router, bus, dram = get("router_bit_pj"), get("bus_bit_pj"), get("dram_bit_pj")
+    buffer_kib = designs.buffer_kib[:, None].astype(float)
+    buffer_read, buffer_write = sram_read_pj(designs, buffer_kib), sram_write_pj(designs, buffer_kib)
+    states_kib = membrane_kib(flow, designs, placement)
+    router, bus, dram = router_bit_pj(designs), bus_bit_pj(designs), get("dram_bit_pj")
     flit = designs.flit_bits[:, None]
     conversions = events.accesses * placement.used_columns
     sums = events.accesses * flow.outputs
@@ -103,10 +120,10 @@ def energy_by_layer(
 
     spill, attention_spill = spilled_bits(flow, designs, placement)
     states = flow.membranes * events.runs
-    stream = (flow.residual_reads + flow.residual_writes) * bits
     readers = np.bincount(flow.group, minlength=len(flow.group))[flow.group]
     # Each spike map is written once, whoever reads it, and read once for every copy delivered.
-    spikes_buffered = flow.input_values * (1.0 / readers + placement.copies)
+    buffered_in = flow.input_values / readers + flow.residual_writes * bits
+    buffered_out = flow.input_values * placement.copies + flow.residual_reads * bits
     travelled = packets(flow.input_values) * (placement.hops + placement.copies - 1)
     share = placement.streamed / placement.subarrays
     weight_bits = flow.fan_in * flow.outputs * designs.weight_bits * share * events.runs
@@ -116,7 +133,16 @@ def energy_by_layer(
         flow.pool_on_spikes, (_POOL_INPUTS - 1) * gate, (_POOL_INPUTS - 1) * bits * get("comparator_bit_pj")
     )
     synaptic = {
-        "row_drivers": events.row_drives * placement.column_tiles * designs.columns * get("row_drive_pj"),
+        # Every array looks at its own rows: a gate to mask each, and a tree that finds a spike.
+        "event_detectors": events.searched
+        * placement.column_tiles
+        * (2 * flow.fan_in - placement.row_tiles)
+        * gate,
+        "row_drivers": placement.column_tiles
+        * (
+            events.row_drives * designs.columns * get("row_drive_pj")
+            + events.accesses * per_access_rows * get("row_drive_fixed_pj")
+        ),
         "cells": events.conducting_rows * placement.used_columns * converter.cell_pj,
         "columns": conversions * converter.column_pj,
         "adc": conversions * converter.conversion_pj,
@@ -132,10 +158,11 @@ def energy_by_layer(
         + 2 * events.windows * flow.outputs * bits * register
         + flow.residual_adds * events.runs * adder,
         "input_registers": events.accesses * placement.column_tiles * per_access_rows * register,
+        "pipeline_registers": states * pipeline_stages(designs)[:, None] * register,
         "lif": states * (adder + bits * get("comparator_bit_pj") + register),
-        "membrane": states * 2 * bits * sram_bit_pj(designs, membrane_kib(flow, designs, placement)),
+        "membrane": states * bits * (sram_read_pj(designs, states_kib) + sram_write_pj(designs, states_kib)),
         "max_pool": flow.pool_outputs * events.runs * (pool_step + _POOL_INPUTS * pool_bits * register),
-        "buffers": (spikes_buffered + stream) * events.runs * buffer_bit,
+        "buffers": (buffered_in * buffer_write + buffered_out * buffer_read) * events.runs,
         "noc": travelled * events.runs * router
         + flow.input_values * placement.copies * events.runs * bus
         + events.windows * placement.split * flow.outputs * bits * router
@@ -151,7 +178,8 @@ def energy_by_layer(
         "attention": events.mask_operations * gate
         + events.count_operations * get("adder_bit_pj") * bits
         + maps * 3 * events.attention_runs * register,
-        "buffers": 6.0 * maps * events.attention_runs * buffer_bit,
+        # Spikes of q, k and v, each written and read.
+        "buffers": 3.0 * maps * events.attention_runs * (buffer_write + buffer_read),
         "noc": packets(maps) * placement.hops_to_attention * events.attention_runs * router
         + 3.0 * maps * events.attention_runs * bus,
         "dram": 2.0 * attention_spill * events.attention_runs * dram,
@@ -161,7 +189,9 @@ def energy_by_layer(
 
 
 def clocked_bits(designs: DesignTable, placement: Placement) -> Array:
-    """``[K, L]`` register bits of one copy of a layer: row FIFO and mask, accumulators and spikes."""
+    """``[K, L]`` register bits of one copy of a layer: row FIFO and mask, accumulators, spikes, and those on
+    their way where layers run at once."""
     outputs = designs.columns // designs.columns_per_weight
-    per_array = 2 * designs.rows + outputs * (designs.membrane_bits[:, None] + 1)
+    per_output = designs.membrane_bits + 1 + pipeline_stages(designs)
+    per_array = row_registers(designs) * designs.rows + outputs * per_output[:, None]
     return np.asarray(placement.subarrays * designs.arrays_per_subarray[:, None] * per_array).astype(float)

@@ -34,6 +34,8 @@ class Events:
     """Windows (times bit planes) that run."""
     accesses: Array
     """Windows times row tiles that run, for one column tile."""
+    searched: Array
+    """Windows that are searched for spikes: all that there are where rows are gated, else none."""
     attention_runs: Array
     mask_operations: Array
     """ANDs of the attention: k with v, and q with the thresholded count."""
@@ -63,6 +65,7 @@ def count_events(
         conducting_rows=activity.driven_rows,
         windows=np.where(gated, activity.active_windows, every_window),
         accesses=np.where(gated, accesses, placement.row_tiles * every_window),
+        searched=np.where(gated, every_window, 0.0),
         attention_runs=attention_runs,
         mask_operations=np.where(
             gated, spikes[:, flow.spikes_of_k] + spikes[:, flow.spikes_of_q], 2.0 * dense

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -27,7 +27,14 @@ from aster_dse.hardware.components import (
     Sram,
     TableCoefficients,
 )
-from aster_dse.hardware.documents import parse, shipped_names, shipped_text, user_text, validate
+from aster_dse.hardware.documents import (
+    parse,
+    shipped_names,
+    shipped_table,
+    shipped_text,
+    user_text,
+    validate,
+)
 
 __all__ = ["Library", "library_names", "load_library"]
 
@@ -130,9 +137,10 @@ class Library(Entry):
 
     def _nodes(self) -> list[tuple[str, list[int]]]:
         found = [(name, list(getattr(self, name).at_nm)) for name in self._given()]
-        for name in ("access_pj", "area_mm2", "leakage_uw"):
+        for name in Sram.TABLES:
             found.append((f"sram.{name}", list(getattr(self.sram, name))))
         found.append(("leakage", list(self.leakage.uw_per_mm2)))
+        found += [(f"cells.{name}.sensed_pj", list(cell.sensed_pj)) for name, cell in self.cells.items()]
         if self.flash is not None:
             found += [("flash.alpha_uw", list(self.flash.alpha_uw)), ("flash.area", [self.flash.area.at_nm])]
         if self.sar is not None:
@@ -163,8 +171,17 @@ class Library(Entry):
     def value(self, quantity: Quantity, node_nm: int) -> float:
         """The figure for one unit of size at a node: as given, else scaled from the nearest node given."""
         nearest = self.nearest_node(quantity.at_nm, node_nm)
+        value = quantity.at_nm[nearest] - quantity.fixed_at_nm.get(nearest, 0.0)
+        return value * self._factor(quantity, nearest, node_nm) * quantity.per_size
+
+    def fixed(self, quantity: Quantity, node_nm: int) -> float:
+        """What does not go with the size, at a node."""
+        nearest = self.nearest_node(quantity.at_nm, node_nm)
+        return quantity.fixed_at_nm.get(nearest, 0.0) * self._factor(quantity, nearest, node_nm)
+
+    def _factor(self, quantity: Quantity, from_nm: int, to_nm: int) -> float:
         factor = {"pJ": self.energy_factor, "um2": self.area_factor, "ns": self.delay_factor}[quantity.unit]
-        return quantity.at_nm[nearest] * factor(nearest, node_nm) * quantity.per_size
+        return factor(from_nm, to_nm)
 
 
 def library_names() -> tuple[str, ...]:
@@ -203,5 +220,19 @@ def _build(text: str, source: str) -> Library:
         raise InputError(
             f"{source}: scaling", f"{name!r} is no known scaling table", f"one of {', '.join(tables)}"
         )
+    document = {**document, "sram": _with_table(document.get("sram"), source)}
     scaling = validate(NodeScaling, parse(shipped_text(f"{_FOLDER}/scaling", name), name), f"{name}.yaml")
     return validate(Library, {**document, "scaling": scaling}, source)
+
+
+def _with_table(sram: Any, source: str) -> Any:
+    """Memories by the name of a table that ships; what stands beside the name replaces the table's."""
+    if not isinstance(sram, dict) or "table" not in sram:
+        return sram
+    tables, name = shipped_names(f"{_FOLDER}/memories", ".json"), sram["table"]
+    if name not in tables:
+        raise InputError(
+            f"{source}: sram.table", f"{name!r} is no known table of memories", f"one of {', '.join(tables)}"
+        )
+    given = {key: value for key, value in sram.items() if key != "table"}
+    return {**shipped_table(f"{_FOLDER}/memories", name), **given}

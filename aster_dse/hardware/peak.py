@@ -9,7 +9,7 @@ import numpy as np
 from aster_dse.hardware.architecture import Accelerator
 from aster_dse.hardware.designs import DesignTable
 from aster_dse.hardware.readout import read_out
-from aster_dse.hardware.units import array_um2, tile_um2
+from aster_dse.hardware.units import array_um2, row_drive_pj, tile_um2
 
 __all__ = ["Peak", "peak"]
 
@@ -57,7 +57,7 @@ def peak(accelerator: Accelerator, *, input_bits: int = 1) -> Peak:
     array = sum(only(um2) for um2 in array_um2(designs, converter).values())
     area_mm2 = (tiles * tile + arrays * array) * 1e-6 + accelerator.fabric.links_mm2
     access_pj = {
-        "row_drivers": accelerator.rows * accelerator.columns * only(designs.gather("row_drive_pj")),
+        "row_drivers": accelerator.rows * only(row_drive_pj(designs)),
         "cells": 0.5 * accelerator.rows * columns * only(converter.cell_pj),
         "columns": columns * only(converter.column_pj),
         "adc": columns * only(converter.conversion_pj),

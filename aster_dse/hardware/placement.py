@@ -11,7 +11,7 @@ from aster_dse.hardware.dataflow import Dataflow
 from aster_dse.hardware.designs import DesignTable
 from aster_dse.hardware.readout import ReadOut
 from aster_dse.hardware.replication import replicate
-from aster_dse.hardware.sram import sram_area_um2
+from aster_dse.hardware.sram import sram_most_um2_per_kib
 from aster_dse.hardware.units import array_um2, tile_um2
 
 __all__ = ["Placement", "place"]
@@ -153,9 +153,8 @@ def _spend(flow: Dataflow, designs: DesignTable, converter: ReadOut, subarrays: 
     arrays_um2 = np.asarray(sum(array_um2(designs, converter).values()))
     subarray = np.broadcast_to(designs.arrays_per_subarray[:, None] * arrays_um2, subarrays.shape)
     membranes = flow.membranes * designs.membrane_bits[:, None] / 8192.0
-    # Small memories take most area for what they hold, and copies make them smaller.
-    densest = sram_area_um2(designs, np.ones((len(designs), 1))) * membranes
-    memory = np.maximum(sram_area_um2(designs, membranes / subarrays) * subarrays, densest)
+    # Copies make memories smaller, of whatever size: that which takes most area for what it holds.
+    memory = sram_most_um2_per_kib(designs) * membranes
     budget = (designs.area_budget_mm2 - designs.links_mm2) * 1e6 - memory.sum(axis=1)
     cost = subarrays * (subarray + beside / per_tile)
     tile = per_tile[:, 0] * subarray.max(axis=1) + beside[:, 0]

@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 from aster_dse.hardware.converters import SURVEY, murmann_area_um2, murmann_energy_pj
 from aster_dse.hardware.designs import DesignTable
 from aster_dse.hardware.ranges import RangeCosts, adder_tree_bits, range_costs
+from aster_dse.hardware.rules import XOR_GATES
 
 __all__ = ["ReadOut", "read_out"]
 
 Array = NDArray[np.float64]
-
-_XOR = 2.4
-"""Delay of an exclusive or in those of a NAND; ZigZag-IMC."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +64,7 @@ def read_out(designs: DesignTable) -> ReadOut:
     cell_pj = table("cell_pj")
     shift_add_um2 = np.broadcast_to(get("shift_add_um2"), area.shape)
     shift_add = _shift_add_pj(designs, exponent)
-    column = designs.rows * get("column_pj")
+    column = designs.rows * get("column_pj") + get("column_fixed_pj")
     tree = np.zeros((1, 1))
     slots = designs.column_mux.astype(float)
     if (digital := designs.compute == 1).any():
@@ -76,7 +74,7 @@ def read_out(designs: DesignTable) -> ReadOut:
         column, cell_pj = np.where(digital, 0.0, column), np.where(digital, get("gate_pj"), cell_pj)
         area, shift_add_um2 = np.where(digital, 0.0, area), np.where(digital, 0.0, shift_add_um2)
         depth = np.log2(designs.rows)
-        gates = 1 + (2 * depth - 1) * _XOR + 2 * (designs.weight_bits + depth - 1)
+        gates = 1 + (2 * depth - 1) * XOR_GATES + 2 * (designs.weight_bits + depth - 1)
         duration = np.where(digital, gates * get("gate_ns"), duration)
         slots = np.where(digital, 1.0, slots)
     # A hair of tolerance, so that 6 ns at 500 MHz are 3 cycles whatever the rounding.

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from aster_dse.space.hardware_knobs import ARRAYS, COLUMN_KINDS, COMPUTE
 
-__all__ = ["RULES", "Rule", "columns_per_slice", "columns_per_weight", "is_digital"]
+__all__ = [
+    "RULES",
+    "XOR_GATES",
+    "Rule",
+    "columns_per_slice",
+    "columns_per_weight",
+    "cycle_gates",
+    "is_digital",
+]
+
+XOR_GATES = 2.4
+"""Delay of an exclusive or in those of a NAND; ZigZag-IMC."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +57,29 @@ def _index(choices: Sequence[str], value: Any) -> Any:
     return choices.index(value) if isinstance(value, str) else value
 
 
+def cycle_gates(bits: Any) -> Any:
+    """Two-input gates one after another in what a cycle must hold: whether a neuron fires.
+
+    Membrane plus input minus threshold go through full adders of two exclusive ors, then through the carry
+    tree of a parallel-prefix adder, two gates a level. Widths as of the membranes.
+    """
+    return 2.0 * XOR_GATES + 1.0 + 2.0 * np.ceil(np.log2(bits))
+
+
 def _arrays_per_tile(design: Any) -> Any:
     return design.arrays_per_subarray * design.subarrays_per_tile
 
 
 RULES = (
+    Rule(
+        "clock_mhz",
+        lambda d: d.clock_mhz > d.max_clock_mhz,
+        lambda d: (
+            f"{d.clock_mhz:g} MHz, but at {d.node_nm} nm a neuron of {d.fabric.membrane_bits} bits takes "
+            f"{1e3 / d.max_clock_mhz:.3g} ns to see whether it fires, and does so in one cycle",
+            f"at most {math.floor(d.max_clock_mhz)}",
+        ),
+    ),
     Rule(
         "column_mux",
         lambda d: d.column_mux > d.columns,

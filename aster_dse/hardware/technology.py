@@ -9,15 +9,22 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from aster_dse.hardware.components import Sram
 from aster_dse.hardware.converters import ConverterTable, converter_table
 from aster_dse.hardware.library import Library
 
-__all__ = ["SRAM_LOG2_KIB", "Technology", "technology"]
+__all__ = ["SRAM_KIB", "SRAM_STEPS", "Technology", "technology"]
 
 Array = NDArray[np.float64]
 
-SRAM_LOG2_KIB = np.arange(0.0, 10.5, 0.5)
-"""Grid of capacities, 1 KiB to 1 MiB, on which memories are tabulated (log2)."""
+SRAM_STEPS = 16
+"""Capacities in an octave at which memories are tabulated, evenly spaced."""
+SRAM_KIB = np.append(
+    (2.0 ** np.arange(-7, 12)[:, None] * (1.0 + np.arange(SRAM_STEPS) / SRAM_STEPS)).ravel(), 2.0**12
+)
+"""These capacities, a word of 64 bits to 4 MiB."""
+_FLIT_BITS, _BUS_SUBARRAYS = 256, 12
+"""Of ISAAC's network, where a library says nothing of the size that its figures are for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,10 +34,14 @@ class Technology:
     node_nm: float
     row_drive_pj: float
     """Per driven row and column of the array."""
+    row_drive_fixed_pj: float
+    """Per row and access of the array, driven or not."""
     row_driver_um2: float
     """Per row and column of the array."""
     column_pj: float
     """Per column, access and row of the array."""
+    column_fixed_pj: float
+    """Per column and access."""
     cell_read_pj: float
     """Per conducting cell, for converters without a column term of their own."""
     cell_um2: float
@@ -58,8 +69,11 @@ class Technology:
     gate_pj: float
     gate_um2: float
     router_bit_pj: float
+    """At the width of :attr:`router_flit_bits`, as the area."""
     router_um2: float
+    router_flit_bits: float
     bus_bit_pj: float
+    """Per bit and subarray that the bus passes."""
     bus_um2: float
     """Of a subarray's part of its tile's bus."""
     clock_bit_pj: float
@@ -70,12 +84,14 @@ class Technology:
     """Static power of logic."""
     dram_bit_pj: float
     dram_bit_ns: float
-    sram_bit_pj: Array
-    """Per bit read or written, on :data:`SRAM_LOG2_KIB`."""
+    sram_read_pj: Array
+    """Per bit read, on :data:`SRAM_KIB`."""
+    sram_write_pj: Array
+    """Per bit written, on :data:`SRAM_KIB`."""
     sram_um2: Array
-    """Of the whole memory, on :data:`SRAM_LOG2_KIB`."""
+    """Of the whole memory, on :data:`SRAM_KIB`."""
     sram_mw: Array
-    """Static power of the whole memory, on :data:`SRAM_LOG2_KIB`."""
+    """Static power of the whole memory, on :data:`SRAM_KIB`."""
     converters: ConverterTable
 
 
@@ -86,10 +102,7 @@ def technology(library: Library, node_nm: int, cell_name: str) -> Technology:
     Static power is taken from the nearest node as it is: the scaling tables say nothing of it.
     """
     cell, sram, value = library.cells[cell_name], library.sram, library.value
-    energy_node = library.nearest_node(sram.access_pj, node_nm)
     area_node = library.nearest_node(sram.area_mm2, node_nm)
-    capacities = np.log2(sram.capacity_kib)
-    access_pj = np.array(sram.access_pj[energy_node]) * library.energy_factor(energy_node, node_nm)
     area_um2 = np.array(sram.area_mm2[area_node]) * library.area_factor(area_node, node_nm) * 1e6
     leakage_node = library.nearest_node(sram.leakage_uw, node_nm)
     leakage_mw = np.array(sram.leakage_uw[leakage_node]) * 1e-3
@@ -100,8 +113,10 @@ def technology(library: Library, node_nm: int, cell_name: str) -> Technology:
     return Technology(
         node_nm=float(node_nm),
         row_drive_pj=value(library.row_drive_energy, node_nm),
+        row_drive_fixed_pj=library.fixed(library.row_drive_energy, node_nm),
         row_driver_um2=value(library.row_driver_area, node_nm),
         column_pj=value(library.column_energy, node_nm),
+        column_fixed_pj=library.fixed(library.column_energy, node_nm),
         cell_read_pj=cell_read_pj,
         cell_um2=cell.area_f2 * (node_nm * 1e-3) ** 2,
         cell_leaks=cell.volatile,
@@ -126,18 +141,42 @@ def technology(library: Library, node_nm: int, cell_name: str) -> Technology:
         gate_um2=value(library.gate_area, node_nm),
         router_bit_pj=value(library.router_energy, node_nm),
         router_um2=value(library.router_area, node_nm),
-        bus_bit_pj=value(library.bus_energy, node_nm),
+        router_flit_bits=float(library.router_energy.size.get("bits", _FLIT_BITS)),
+        bus_bit_pj=_bus_bit_pj(library, node_nm),
         bus_um2=value(library.bus_area, node_nm),
         clock_bit_pj=value(library.clock_energy, node_nm),
         gate_ns=value(library.gate_delay, node_nm),
         logic_mw_per_um2=library.leakage.uw_per_mm2[logic_node] * 1e-9,
         dram_bit_pj=library.dram.access_pj / library.dram.access_bits,
         dram_bit_ns=1.0 / library.dram.bandwidth_gbit_s,
-        sram_bit_pj=np.exp2(np.interp(SRAM_LOG2_KIB, capacities, np.log2(access_pj))) / sram.port_bits,
-        sram_um2=np.exp2(np.interp(SRAM_LOG2_KIB, capacities, np.log2(area_um2))),
-        sram_mw=np.exp2(np.interp(SRAM_LOG2_KIB, capacities, np.log2(leakage_mw))),
+        sram_read_pj=_sram_bit_pj(library, sram.read_pj, node_nm),
+        sram_write_pj=_sram_bit_pj(library, sram.write_pj, node_nm),
+        sram_um2=_of_capacity(sram, area_um2) * _beyond(sram),
+        sram_mw=_of_capacity(sram, leakage_mw) * _beyond(sram),
         converters=converter_table(library, cell, node_nm, cell_read_pj),
     )
+
+
+def _bus_bit_pj(library: Library, node_nm: int) -> float:
+    """A library that does not say how many subarrays its bus serves means ISAAC's."""
+    passed = 1 if "subarrays" in library.bus_energy.size else _BUS_SUBARRAYS
+    return library.value(library.bus_energy, node_nm) / passed
+
+
+def _sram_bit_pj(library: Library, table: dict[int, tuple[float, ...]], node_nm: int) -> Array:
+    node = library.nearest_node(table, node_nm)
+    access_pj = np.array(table[node]) * library.energy_factor(node, node_nm)
+    return _of_capacity(library.sram, access_pj) / library.sram.port_bits
+
+
+def _of_capacity(sram: Sram, values: Array) -> Array:
+    """Tabulated ``values`` on :data:`SRAM_KIB`; outside a table as at its end."""
+    return np.asarray(np.exp2(np.interp(np.log2(SRAM_KIB), np.log2(sram.capacity_kib), np.log2(values))))
+
+
+def _beyond(sram: Sram) -> Array:
+    """Area and leakage go with the capacity outside a table."""
+    return np.asarray(SRAM_KIB / np.clip(SRAM_KIB, sram.capacity_kib[0], sram.capacity_kib[-1]))
 
 
 def _optional(library: Library, name: str, node_nm: int, parts: tuple[str, ...] = ()) -> float:

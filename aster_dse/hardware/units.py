@@ -8,11 +8,16 @@ from numpy.typing import NDArray
 from aster_dse.hardware.designs import DesignTable
 from aster_dse.hardware.ranges import adder_tree_bits
 from aster_dse.hardware.readout import ReadOut
+from aster_dse.hardware.routers import router_um2
 from aster_dse.hardware.sram import sram_area_um2
+from aster_dse.space.hardware_knobs import PIPELINING
 
-__all__ = ["array_um2", "lane_um2", "tile_um2"]
+__all__ = ["array_um2", "lane_um2", "pipeline_stages", "row_drive_pj", "row_registers", "tile_um2"]
 
 Array = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_STAGES = np.array([{"none": 0, "layers": 1, "steps": 2}[kind] for kind in PIPELINING])
 
 _COUNTER_BITS = 16
 """Width of the attention unit's token counters."""
@@ -38,9 +43,37 @@ def array_um2(designs: DesignTable, converter: ReadOut) -> dict[str, Array]:
         "row_counters": ranges.counter_um2,
         "digital_arrays": np.where(digital, digital_cells + outputs * trees, 0.0),
         "accumulators": bits * (lanes * adder + outputs * register),
-        "input_registers": np.broadcast_to(2 * designs.rows * register, cells.shape),  # FIFO and mask
+        "event_detectors": _detectors_um2(designs),
+        "input_registers": np.broadcast_to(row_registers(designs) * designs.rows * register, cells.shape),
+        "pipeline_registers": pipeline_stages(designs)[:, None] * outputs * register,
         "lif": lanes * bits * (adder + get("comparator_bit_um2")) + outputs * register,
     }
+
+
+def row_drive_pj(designs: DesignTable) -> Array:
+    """``[K, 1]`` or ``[K, layers]`` energy of one driven row in an access of an array."""
+    get = designs.gather
+    return np.asarray(designs.columns * get("row_drive_pj") + get("row_drive_fixed_pj"))
+
+
+def row_registers(designs: DesignTable) -> Ints:
+    """``[K, 1]`` register bits of a row: the FIFO's, and where rows are gated the mask's."""
+    return np.asarray(1 + designs.event_gating[:, None])
+
+
+def pipeline_stages(designs: DesignTable) -> Ints:
+    """``[K]`` registers between a layer's outputs and the next layer's inputs.
+
+    None where layers take turns. At once, a layer writes while the next one reads what it wrote before; with
+    time steps that overlap too, spikes of two steps are under way.
+    """
+    return _STAGES[designs.pipelining]
+
+
+def _detectors_um2(designs: DesignTable) -> Array:
+    """Of an array's event gating: a gate to each row that masks its driver, and a tree that finds a spike."""
+    gates = 2.0 * designs.rows - 1.0
+    return np.where(designs.event_gating[:, None], gates * designs.gather("gate_um2"), 0.0)
 
 
 def lane_um2(designs: DesignTable) -> Array:
@@ -61,5 +94,5 @@ def tile_um2(designs: DesignTable) -> dict[str, Array]:
         "max_pool": lanes * pool,
         "attention": lanes * counter,
         "buffers": sram_area_um2(designs, designs.buffer_kib[:, None].astype(float)),
-        "noc": get("router_um2") + designs.subarrays_per_tile[:, None] * get("bus_um2"),
+        "noc": router_um2(designs) + designs.subarrays_per_tile[:, None] * get("bus_um2"),
     }

@@ -28,14 +28,16 @@ def test_every_entry_names_its_source(name: str) -> None:
 
 def test_values_are_used_as_given_at_the_nodes_given() -> None:
     library = load_library("aster-mixed")
-    for node, pj in ((65, 0.318), (45, 0.152), (32, 0.0774), (22, 0.0412)):
-        assert technology(library, node, "rram").row_drive_pj * 128 == pytest.approx(pj)
+    for node, pj, fixed in ((65, 0.2012, 0.03253), (45, 0.09708, 0.01568), (32, 0.04963, 0.008035)):
+        known = technology(library, node, "rram")
+        assert known.row_drive_fixed_pj == fixed
+        assert known.row_drive_pj * 128 + fixed == pytest.approx(pj)
 
 
 def test_other_nodes_are_scaled_from_the_nearest() -> None:
     """28 nm from 32 nm for tables, 32 nm from 40 nm for Aladdin's entries, by Stillmaker's 1.0 V factors."""
     library = load_library("aster-mixed")
-    assert technology(library, 28, "rram").row_drive_pj * 128 == pytest.approx(0.0774 * 0.506 / 0.633)
+    assert technology(library, 28, "rram").adder_bit_pj * 16 == pytest.approx(0.0325 * 0.506 / 0.633)
     assert technology(library, 32, "rram").comparator_bit_pj * 32 == pytest.approx(0.0295 * 0.633 / 0.859)
     assert technology(library, 32, "rram").register_bit_um2 == pytest.approx(5.98 * 0.460 / 0.792)
     assert technology(library, 65, "rram").router_um2 == pytest.approx(37500 * 1.50 / 0.460)
@@ -97,7 +99,9 @@ def _edit(document: dict[str, object], path: str, value: object) -> None:
         ("adder_energy.unit", "um2", "adder_energy: unit must be pJ"),
         ("adder_energy.at_nm", {130: 1.0}, "stillmaker-2017 has no factor for 130 nm"),
         ("adder_energy.colour", "red", "adder_energy.colour: Extra inputs are not permitted, found 'red'"),
-        ("sram.capacity_kib", [1, 8], "has 6 values for 2 capacities"),
+        ("sram.capacity_kib", [1, 8], "has 210 values for 2 capacities"),
+        ("row_drive_energy.fixed_at_nm", {32: 0.01}, "fixed_at_nm must have the nodes of at_nm"),
+        ("cells.rram.sensed_pj", {130: 1.0}, "stillmaker-2017 has no factor for 130 nm"),
         ("supply_v", 0.5, "supply_v 0.5 is not in stillmaker-2017"),
         ("scaling", "moore", "scaling: 'moore' is no known scaling table (one of stillmaker-2017)"),
     ],
