@@ -25,6 +25,7 @@ Array = NDArray[np.float64]
 ENERGY_COMPONENTS = (
     "event_detectors",
     "row_drivers",
+    "row_switches",
     "cells",
     "columns",
     "adc",
@@ -50,6 +51,7 @@ ENERGY_COMPONENTS = (
 ENERGY_KINDS = {
     "with_spikes": ("row_drivers", "cells", "attention"),
     "with_accesses": (
+        "row_switches",
         "columns",
         "adc",
         "shift_add",
@@ -138,11 +140,11 @@ def energy_by_layer(
         * placement.column_tiles
         * (2 * flow.fan_in - placement.row_tiles)
         * gate,
-        "row_drivers": placement.column_tiles
-        * (
-            events.row_drives * designs.columns * get("row_drive_pj")
-            + events.accesses * per_access_rows * get("row_drive_fixed_pj")
-        ),
+        "row_drivers": events.row_drives * placement.column_tiles * designs.columns * get("row_drive_pj"),
+        "row_switches": events.accesses
+        * placement.column_tiles
+        * per_access_rows
+        * get("row_drive_fixed_pj"),
         "cells": events.conducting_rows * placement.used_columns * converter.cell_pj,
         "columns": conversions * converter.column_pj,
         "adc": conversions * converter.conversion_pj,

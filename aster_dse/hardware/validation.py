@@ -198,6 +198,7 @@ def _neurosim() -> Iterator[Agreement]:
 
 _ARRAY_COMPONENTS = (
     "row_drivers",
+    "row_switches",
     "cells",
     "columns",
     "adc",

@@ -16,6 +16,7 @@ from aster_dse.hardware.converters import (
     sar_energy_pj,
 )
 from aster_dse.hardware.readout import ReadOut, read_out
+from aster_dse.hardware.technology import technology
 from aster_dse.space import HardwareConfig
 
 FLASH, SAR = ADC_KINDS.index("flash"), ADC_KINDS.index("sar")

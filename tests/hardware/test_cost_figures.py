@@ -26,8 +26,8 @@ def test_one_linear_layer_by_hand(small: NetworkGeometry) -> None:
     column_tiles = 128 / (64 // 8)
     assert activity.driven_rows[0, index] == pytest.approx(rows_driven)
     expected = {
-        # The wire of a driven row, and the switch of each of the 32 rows of an array that is read.
-        "row_drivers": column_tiles * (rows_driven * (0.04963 - 0.008035) / 2 + accesses * 32 * 0.008035),
+        "row_drivers": column_tiles * rows_driven * (0.04963 - 0.008035) * 64 / 128,
+        "row_switches": column_tiles * accesses * 32 * 0.008035,
         "event_detectors": 16 * 4 * column_tiles * (2 * 32 - 1) * 0.567e-3 * 0.633 / 0.506,
         "cells": rows_driven * columns * 2.397e-3,
         "columns": accesses * columns * 0.6229e-3 * 64 / 128,
