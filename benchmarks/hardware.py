@@ -47,7 +47,7 @@ GRID: dict[str, tuple[Any, ...]] = {
     "adc_kind": ("flash", "sar", "murmann"),
     "column_mux": (1, 2, 4, 8, 16),
     "node_nm": (65, 45, 32, 22),
-    "clock_mhz": tuple(50.0 * step for step in range(1, 33)),
+    "clock_mhz": tuple(20.0 * step for step in range(1, 33)),
     "event_gating": (True, False),
     "buffer_kib": (16, 32, 64),
 }

@@ -24,6 +24,7 @@ from aster_dse.hardware.baselines.operations import (
 )
 from aster_dse.hardware.baselines.spikesim import SpikeSimLayer, spikesim
 from aster_dse.hardware.baselines.stored_layers import stored_layers
+from aster_dse.hardware.component_validation import component_validation
 from aster_dse.hardware.layer_validation import NotComputed, layer_outputs_here, layer_validation
 from aster_dse.hardware.validation import Agreement, validation
 from aster_dse.network.geometry import NetworkGeometry
@@ -34,6 +35,29 @@ from aster_dse.space import HardwareConfig
 def test_a_published_figure_is_reached(row: Agreement) -> None:
     assert row.source
     assert row.agrees, f"{row.ours} {row.unit}, published {row.theirs}: {row.difference:+.2%}"
+
+
+def by_component() -> dict[str, list[Agreement]]:
+    """Figures of each memory, and of the arrays of each cell at each node."""
+    found: dict[str, list[Agreement]] = {}
+    for row in component_validation():
+        what = row.what.rpartition(":" if row.unit != "pJ" or row.what.startswith("SRAM") else ",")[0]
+        found.setdefault(what, []).append(row)
+    return found
+
+
+@pytest.mark.parametrize(("what", "rows"), by_component().items(), ids=lambda value: str(value)[:60])
+def test_a_memory_or_array_takes_what_its_tool_says(what: str, rows: list[Agreement]) -> None:
+    """24 memories by CACTI at their size and node, and arrays of every cell and node by NeuroSim."""
+    assert len(rows) == (4 if what.startswith("SRAM") else 6)
+    for row in rows:
+        assert row.agrees, f"{row.what}: {row.ours} {row.unit}, not {row.theirs}: {row.difference:+.2%}"
+
+
+def test_all_memories_and_arrays_are_compared() -> None:
+    names = list(by_component())
+    assert sum(name.startswith("SRAM") for name in names) == 24
+    assert sum(name.startswith("array") for name in names) == 4 * 5
 
 
 @pytest.mark.parametrize("row", layer_validation(), ids=lambda row: f"{row.what} {row.source[:8]}")
