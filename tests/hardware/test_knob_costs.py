@@ -67,7 +67,7 @@ BY_COST: dict[str, Sequence[Any]] = {
 }
 BY_ACCURACY: dict[str, Sequence[Any]] = {
     "cell_bits": [1, 2, 4, 8],
-    "weight_bits": [2, 4, 8, 12, 16],
+    "weight_bits": [2, 4, 8, 16],
     "cell": ["rram", "rram-neurram", "pcm"],
     "adc_kind": ADC_KINDS,
     "adc_levels": [2, 4, 16, 64, 256],
