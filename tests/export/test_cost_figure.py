@@ -75,9 +75,11 @@ def test_curves_grow_with_the_rate_but_for_dense_machines(
 ) -> None:
     curves = energy_by_rate(geometry, HardwareConfig(), RATES)
     assert curves["with event gating"][1] == pytest.approx(cost.energy_uj)
-    assert all(
-        gated <= driven for gated, driven in zip(curves["with event gating"], curves["without"], strict=True)
-    )
+    gated, driven = curves["with event gating"], curves["without"]
+    assert gated[0] < driven[0]
+    # Detectors cost more than they save where nearly every row spikes.
+    saved = [one - other for one, other in zip(driven, gated, strict=True)]
+    assert saved == sorted(saved, reverse=True)
     for name in ("with event gating", "without", "Loihi", "operations of the SNN"):
         assert sorted(curves[name]) == curves[name]
     assert len(set(curves["operations of an 8-bit ANN"])) == 1
