@@ -142,10 +142,8 @@ def load_recorded(path: Path) -> RecordedInputs:
             raise InputError(f"{path}: {name}", f"has shape {values.shape}", "[T, B, classes] of the inputs")
         skipped = frozenset(int(block) for block in (found.group(1) or "").split(",") if block)
         logits[skipped] = values.swapaxes(0, 1).astype(np.float32)
-    log: FiringLog | None = None
-    left: tuple[RecordedExit, ...] = ()
-    companion = path.with_suffix(".json")
-    if companion.is_file():
+    log, left = None, tuple[RecordedExit, ...]()
+    if (companion := path.with_suffix(".json")).is_file():
         log, left = read_firing_log(companion), _exits(companion, len(frames))
     return RecordedInputs(
         path=path,
