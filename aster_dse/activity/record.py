@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import unfold
 
 from aster_dse.activity.trace import ActivityTrace
+from aster_dse.network.finite import check_answers
 from aster_dse.network.geometry import NetworkGeometry
 from aster_dse.network.kernels.convolution import count_windows
 from aster_dse.network.kernels.library import kernels_for
@@ -47,7 +48,11 @@ def record_trace(
     split: Literal["validation", "test"] = "validation",
     threads: int = 1,
 ) -> ActivityTrace:
-    """The activity trace of a network on a split of its workload, calibrated on the training split."""
+    """The activity trace of a network on a split of its workload, calibrated on the training split.
+
+    Raises:
+        NotFiniteAnswersError: it answers with NaN or infinity.
+    """
     device = next(trained.model.parameters()).device
     geometry = trained.geometry
     samples: Split = getattr(workload, split)
@@ -68,6 +73,7 @@ def record_trace(
                 trained.model.forward_sets(feed.frames(part), sets, counter.of_sets)
             ):
                 logits[skips, part] = said.transpose(0, 1).cpu().numpy()
+    check_answers(logits)
     return ActivityTrace(
         geometry=geometry,
         labels=samples.labels.astype(np.int64),

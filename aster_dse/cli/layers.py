@@ -44,6 +44,7 @@ def _effects(candidate: Candidate, folder: Path, data: Path | None, sets: int) -
     from aster_dse.evaluation.layer_effects import layer_effects
     from aster_dse.numerics.network_passes import NetworkPasses
     from aster_dse.training import load_trained
+    from aster_dse.training.checkpoint import weights_digest
     from aster_dse.workload import load_workload
 
     try:
@@ -55,7 +56,8 @@ def _effects(candidate: Candidate, folder: Path, data: Path | None, sets: int) -
         ) from None
     workload = load_workload(candidate.workload, data=data)
     try:
-        plain = load_trace(folder / TRACE_FILE, trained.geometry)
+        weights = weights_digest(trained.model.state_dict())
+        plain = load_trace(folder / TRACE_FILE, trained.geometry, network=weights)
     except NotFoundError:
         plain = record_trace(trained, workload)
     runs = 1 + sets * (len(trained.geometry.synaptic) + 1)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from aster_dse.search.automatic import Choice
-    from aster_dse.search.protocol import EpochReport, NetworkResult, Outcome, PassReport, Report
+    from aster_dse.search.protocol import EpochReport, FileReport, NetworkResult, Outcome, PassReport, Report
     from aster_dse.search.telling import Observer, Progress
     from aster_dse.space import Candidate
 
@@ -58,10 +58,15 @@ def search_progress(target: int, done: int) -> Iterator[Observer]:
 
 def report_lines(label: Callable[[Report], str]) -> Callable[[Report], None]:
     """A line on stderr now and then, for whoever only trains and evaluates."""
+    from aster_dse.search.protocol import FileReport
+
     last = -LINE_EVERY_S
 
     def report(report: Report) -> None:
         nonlocal last
+        if isinstance(report, FileReport):
+            say(report.text)
+            return
         now = time.monotonic()
         if now - last >= LINE_EVERY_S or _is_last(report):
             last = now
@@ -76,7 +81,7 @@ def _is_last(report: Report) -> bool:
     return isinstance(report, EpochReport) and report.epoch == report.epochs
 
 
-def _at(report: Report) -> str:
+def _at(report: EpochReport | PassReport) -> str:
     from aster_dse.search.protocol import EpochReport
 
     if isinstance(report, EpochReport):
@@ -106,7 +111,7 @@ class _State:
         if candidate.hardware.arrays == "real":
             self._real.add(number)
 
-    def report(self, report: Report) -> None:
+    def report(self, report: EpochReport | PassReport) -> None:
         """Count what a running trial has behind it."""
         from aster_dse.search.protocol import EpochReport
 
@@ -208,7 +213,10 @@ class _Lines:
     def passes(self, report: PassReport) -> None:
         self._report(report)
 
-    def _report(self, report: Report) -> None:
+    def file(self, report: FileReport) -> None:
+        self._print(report.text)
+
+    def _report(self, report: EpochReport | PassReport) -> None:
         self._state.report(report)
         if time.monotonic() - self._last >= LINE_EVERY_S:
             self._print(f"trial {report.trial}: {_at(report)}", self._state.left())
@@ -251,7 +259,10 @@ class _Bars:
         # Found passes are not reported, nor are all made that might be: the bar may end early.
         self._report(report, completed=report.number - 1, total=report.at_most, facts=_at(report))
 
-    def _report(self, report: Report, *, completed: int, total: int, facts: str) -> None:
+    def file(self, report: FileReport) -> None:
+        self._bars.console.print(report.text)
+
+    def _report(self, report: EpochReport | PassReport, *, completed: int, total: int, facts: str) -> None:
         self._state.report(report)
         if report.trial in self._tasks:
             task = self._tasks[report.trial]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_format
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +106,7 @@ def run_training(plan: Plan, *, test: bool) -> dict[str, Any]:
                 device=plan.device,
                 threads=plan.threads,
                 initial=plan.initial,
+                on_damage=lambda file: say(str(file)),
             )
         except KeyboardInterrupt:
             kept = f"{done} of {epochs} epochs are kept" if done else "finished epochs are kept"
@@ -122,9 +122,10 @@ def _refuse_other(plan: Plan) -> None:
 
     Raises:
         ExistsError: it holds another one.
+        InputError: what it holds cannot be read, or is no number.
     """
-    from aster_dse.network.weights_file import read_metadata
-    from aster_dse.training.checkpoint import EPOCH_FILE, NETWORK_FILE, identity
+    from aster_dse.stored_files import DamagedFileError
+    from aster_dse.training.checkpoint import EPOCH_FILE, NETWORK_FILE, identity, read
 
     candidate = plan.candidate
     ours = identity(candidate.workload, candidate.network, candidate.training, plan.initial)
@@ -132,10 +133,9 @@ def _refuse_other(plan: Plan) -> None:
         if not path.is_file():
             continue
         try:
-            theirs = {name: json_format.loads(text) for name, text in read_metadata(path).items()}
-        except (InputError, json_format.JSONDecodeError) as error:
-            say(f"{error}; training anew")
-            continue
+            _, theirs = read(path)
+        except DamagedFileError:
+            continue  # set aside by the training, which says so
         difference = _difference(theirs, ours)
         if difference:
             raise ExistsError(f"{path} is of another training: {difference} (name another folder with -o)")

@@ -9,8 +9,8 @@ the firing log and the early exits of the same inputs.
 from __future__ import annotations
 
 import json
+import math
 import re
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from torch import Tensor
 
 from aster_dse.activity.firing_log import FiringLog, Rates, read_firing_log
 from aster_dse.errors import InputError, NotFoundError
+from aster_dse.evaluation.recorded_arrays import UNREADABLE, read_recorded_arrays
 from aster_dse.policy import ExitMetric, exits
 from aster_dse.training.trained import Feed
 
@@ -107,7 +108,7 @@ def beside(checkpoint: Path) -> Path | None:
             return path if "input" in stored.files else None
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError):
+    except UNREADABLE:
         return None  # not ours to judge: nobody asked for this file
 
 
@@ -120,12 +121,7 @@ def load_recorded(path: Path) -> RecordedInputs:
     """
     if not path.is_file():
         raise NotFoundError(f"{path}: no such file of recorded inputs")
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        text = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(str(path), f"cannot be read: {text}", f"an .npz file with {_KEYS}") from error
+    arrays = read_recorded_arrays(path, f"an .npz file with {_KEYS}")
     frames = arrays.get("input")
     if frames is None or frames.ndim not in (4, 5) or not len(frames):
         shape = "no input" if frames is None else f"input of shape {frames.shape}"
@@ -146,10 +142,8 @@ def load_recorded(path: Path) -> RecordedInputs:
             raise InputError(f"{path}: {name}", f"has shape {values.shape}", "[T, B, classes] of the inputs")
         skipped = frozenset(int(block) for block in (found.group(1) or "").split(",") if block)
         logits[skipped] = values.swapaxes(0, 1).astype(np.float32)
-    log: FiringLog | None = None
-    left: tuple[RecordedExit, ...] = ()
-    companion = path.with_suffix(".json")
-    if companion.is_file():
+    log, left = None, tuple[RecordedExit, ...]()
+    if (companion := path.with_suffix(".json")).is_file():
         log, left = read_firing_log(companion), _exits(companion, len(frames))
     return RecordedInputs(
         path=path,
@@ -190,15 +184,21 @@ def save_logits(
 
 
 def _exits(path: Path, samples: int) -> tuple[RecordedExit, ...]:
-    document = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        answers = document.get("early_exit", {}).items()
+    except (ValueError, AttributeError):
+        raise InputError(f"{path}: early_exit", "cannot be read", "steps and predictions, as JSON") from None
     found = []
-    for name, answer in document.get("early_exit", {}).items():
+    for name, answer in answers:
         metric, _, threshold = name.partition(":")
         try:
             steps = np.array(answer["steps"], dtype=np.int64)
             predictions = np.array(answer["predictions"], dtype=np.int64)
             level = float(threshold)
-        except (KeyError, TypeError, ValueError):
+            if not math.isfinite(level):
+                raise ValueError(threshold)
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise InputError(f"{path}: early_exit.{name}", "no exits", "steps and predictions") from None
         if metric not in ("confidence", "entropy") or not len(steps) == len(predictions) == samples:
             raise InputError(

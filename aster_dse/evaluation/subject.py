@@ -18,6 +18,7 @@ from aster_dse.activity.record import CALIBRATION_SAMPLES, calibration_split, re
 from aster_dse.errors import InputError
 from aster_dse.evaluation.recorded import RecordedFeed, RecordedInputs
 from aster_dse.hardware import Accelerator, HardwareCost, estimate
+from aster_dse.network.finite import check_answers
 from aster_dse.policy import PolicyTable
 from aster_dse.space import PolicyConfig
 from aster_dse.training import TrainedNetwork, predict_logits
@@ -76,6 +77,8 @@ class Subject:
             with torch_threads(self.threads), torch.no_grad():
                 frames = self.feed.frames(slice(start, start + BATCH))
                 answers = [said.transpose(0, 1).cpu().numpy() for said in model.forward_sets(frames, sets)]
+            for answer in answers:
+                check_answers(answer)
             if self.on_samples is not None:
                 self.on_samples(len(answers[0]))
             yield answers

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from aster_dse.export.points import Point, inner_assignment
-from aster_dse.search.outcomes import keep_file, problem_of_figures, refused
+from aster_dse.search.kept_files import keep_files
+from aster_dse.search.outcomes import problem_of_figures, refused
 from aster_dse.search.protocol import Executor, NetworkFailure, NetworkJob, NetworkResult
 from aster_dse.space import METRICS, Candidate, assign
 from aster_dse.store.rows import RepeatRow
@@ -128,8 +129,7 @@ def repeat(
         running -= 1
         candidate, points = networks[outcome.trial]
         if isinstance(outcome, NetworkResult):
-            for name, content in outcome.files.items():
-                keep_file(artifacts / outcome.training_key, name, content)
+            keep_files(artifacts, outcome)
             problem = problem_of_figures(outcome.evaluations)
             outcome = refused(outcome, problem) if problem else outcome
         if not isinstance(outcome, NetworkResult):

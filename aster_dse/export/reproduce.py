@@ -13,8 +13,9 @@ from pydantic import ValidationError
 from aster_dse.errors import AsterError, InputError, NotFoundError
 from aster_dse.export.document import ExportDocument, ExportedPoint, Interval, RealArrays
 from aster_dse.export.points import inner_assignment
+from aster_dse.export.seal import check_seal, unsealed
 from aster_dse.numerics.arrays import NUMERICS_VERSION
-from aster_dse.search.outcomes import keep_file
+from aster_dse.search.kept_files import keep_files
 from aster_dse.search.protocol import Executor, NetworkFailure, NetworkJob, NetworkResult
 from aster_dse.space import METRICS, Candidate
 from aster_dse.space.document import Place, parse_yaml
@@ -86,13 +87,15 @@ def load_document(path: Path) -> ExportDocument:
     if content is None:
         content = parse_yaml(text, Place(str(path)))
     try:
-        return ExportDocument.model_validate(content)
+        document = ExportDocument.model_validate(unsealed(content))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InputError(
             f"{path}: {where}" if where else str(path), first["msg"].lower(), "a file from aster-dse export"
         ) from None
+    check_seal(content, str(path))
+    return document
 
 
 def _json_or_none(text: str) -> Any:
@@ -150,8 +153,7 @@ def reproduce(
         if isinstance(outcome, NetworkFailure):
             raise AsterError(f"trial {group[0].trial} cannot be reproduced: {outcome.reason}")
         if isinstance(outcome, NetworkResult):
-            for name, content in outcome.files.items():
-                keep_file(artifacts / outcome.training_key, name, content)
+            keep_files(artifacts, outcome)
         for point, evaluation in zip(group, outcome.evaluations, strict=True):
             stored = {name: point.metrics[name] for name in METRICS if name in point.metrics}
             now = {name: evaluation.metrics[name] for name in stored}

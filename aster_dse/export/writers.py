@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import tempfile
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ import yaml
 
 from aster_dse.errors import InputError
 from aster_dse.export.document import CONFIDENCE, ExportDocument, ExportedPoint, RealArrays
+from aster_dse.export.seal import SEAL, seal
+from aster_dse.stored_files import write_whole
 
 __all__ = ["FORMATS", "render", "write_atomically"]
 
@@ -43,23 +44,13 @@ def write_atomically(path: Path, text: str) -> None:
     if path.is_dir():
         raise InputError(str(path), "it is a folder", "name a file")
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        write_whole(path, text.encode())
     except OSError as error:
         raise InputError(str(path), f"cannot be written: {error.strerror}", "name another file") from None
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _yaml(document: ExportDocument) -> str:
-    content = document.model_dump(mode="json")
+    content = _sealed(document)
     points = content.pop("points")
     parts = [_HEADER.format(confidence=CONFIDENCE), _dump(content), "points:\n"]
     for position, point in enumerate(points):
@@ -74,7 +65,13 @@ def _dump(content: Any) -> str:
 
 
 def _json(document: ExportDocument) -> str:
-    return document.model_dump_json(indent=2) + "\n"
+    return json.dumps(_sealed(document), indent=2, ensure_ascii=False) + "\n"
+
+
+def _sealed(document: ExportDocument) -> dict[str, Any]:
+    content = document.model_dump(mode="json")
+    points = content.pop("points")
+    return {**content, SEAL: seal({**content, "points": points}), "points": points}
 
 
 def _csv(document: ExportDocument) -> str:

@@ -32,7 +32,7 @@ ByNode = Annotated[dict[int, Positive], Field(min_length=1)]
 
 
 class Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class NodeScaling(Entry):

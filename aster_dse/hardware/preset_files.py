@@ -23,7 +23,7 @@ _KIND_OF_COLUMNS = {1: "offset", 2: "pair"}
 class Fabric(BaseModel):
     """What a preset says of the digital side beyond the knobs."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     membrane_bits: Annotated[int, Field(ge=4, le=64)]
     """Width of LIF state, residual stream and accumulators."""
@@ -42,7 +42,7 @@ class _Knobs(HardwareConfig):
 
 
 class Preset(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str
     knobs: _Knobs

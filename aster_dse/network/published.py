@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from aster_dse.errors import InputError
+from aster_dse.network.finite import check_finite
 from aster_dse.network.model import SpikeDrivenTransformer
-from aster_dse.network.weights_file import read_weights
+from aster_dse.network.weights_file import plain_names, read_weights
 
 __all__ = [
     "PublishedShape",
@@ -24,6 +25,7 @@ __all__ = [
     "translate",
 ]
 
+_COUNT = ".num_batches_tracked"
 _NAMES = (
     (r"patch_embed\.rpe_(conv|bn)\.", r"stem.position.\1."),
     (r"block\.(\d+)\.attn\.shortcut_lif\.", r"blocks.\1.attention.first_lif."),
@@ -39,11 +41,11 @@ def load_published(model: SpikeDrivenTransformer, source: Path | Mapping[str, Te
 
     Args:
         source: a ``.safetensors`` file, a PyTorch checkpoint (``.pth``, ``.pth.tar``), or a state dictionary
-            with the published names, ``module.`` prefixes allowed.
+            with the published names; those of wrappers (``module.``, ``_orig_mod.``) are left out.
 
     Raises:
         NotFoundError: there is no such file.
-        InputError: it cannot be read, or does not fit the network's configuration.
+        InputError: it cannot be read, does not fit the network's configuration, or holds NaN or infinity.
     """
     where = str(source) if isinstance(source, Path) else "published weights"
     weights = read_weights(source).weights if isinstance(source, Path) else source
@@ -53,10 +55,15 @@ def load_published(model: SpikeDrivenTransformer, source: Path | Mapping[str, Te
 def load_translated(model: SpikeDrivenTransformer, weights: Mapping[str, Tensor], where: str) -> None:
     """Load weights that have our names already.
 
+    The counts of batches that batch norms have seen may be missing: old files and converted ones have none,
+    and nothing here reads them.
+
     Raises:
         InputError: with the first names that are missing or unknown, and their number.
     """
     expected = model.state_dict()
+    counts = {name: tensor for name, tensor in expected.items() if name.endswith(_COUNT)}
+    weights = {**counts, **weights}
     missing = sorted(expected.keys() - weights.keys())
     unknown = sorted(weights.keys() - expected.keys())
     if missing or unknown:
@@ -184,15 +191,16 @@ def translate(weights: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
     """The weights by our names, q, k and v in one.
 
     Raises:
-        InputError: q, k or v of a block is missing.
+        InputError: q, k or v of a block is missing, or a weight that is used holds NaN or infinity.
     """
     translated: dict[str, Tensor] = {}
     fused: dict[str, dict[str, Tensor]] = {}
-    for published, tensor in weights.items():
-        name = published.removeprefix("module.")
+    used: dict[str, Tensor] = {}
+    for name, tensor in plain_names(weights, where).items():
         # The published code creates these and never uses them.
         if re.search(r"\.(talking_heads|attn_lif|rpe_lif)\.", name):
             continue
+        used[name] = tensor
         stage = re.fullmatch(r"patch_embed\.proj_(conv|bn|lif)([123]?)\.(.+)", name)
         part = re.fullmatch(r"block\.(\d+)\.attn\.([qkv])_(conv|bn|lif)\.(.+)", name)
         if stage:
@@ -204,10 +212,15 @@ def translate(weights: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
             place = "qkv_lif" if kind == "lif" else f"qkv.{kind}"
             fused.setdefault(f"blocks.{block}.attention.{place}.{rest}", {})[letter] = tensor
         else:
+            ours = name
             for pattern, replacement in _NAMES:
-                name = re.sub(pattern, replacement, name)
-            translated[name] = tensor
+                ours = re.sub(pattern, replacement, ours)
+            translated[ours] = tensor
+    check_finite(used, where)
     for name, parts in fused.items():
+        if name.endswith(_COUNT):
+            translated[name] = next(iter(parts.values()))
+            continue
         if absent := [letter for letter in "qkv" if letter not in parts]:
             # The name under which the file would hold it.
             found = re.fullmatch(r"blocks\.(\d+)\.attention\.qkv(?:_lif\.|\.(conv|bn)\.)(.+)", name)
@@ -218,10 +231,7 @@ def translate(weights: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
                 "the weights of q, k and v go together",
             )
         ordered = [parts[letter] for letter in "qkv"]
-        if name.endswith("num_batches_tracked"):
-            translated[name] = ordered[0]
-        else:
-            translated[name] = torch.cat(
-                [tensor.reshape(-1) if tensor.ndim == 0 else tensor for tensor in ordered]
-            )
+        translated[name] = torch.cat(
+            [tensor.reshape(-1) if tensor.ndim == 0 else tensor for tensor in ordered]
+        )
     return translated

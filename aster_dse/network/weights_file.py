@@ -22,7 +22,7 @@ from torch import Tensor
 
 from aster_dse.errors import InputError, NotFoundError
 
-__all__ = ["WeightsCopy", "WeightsFile", "read_metadata", "read_weights"]
+__all__ = ["WeightsCopy", "WeightsFile", "plain_names", "read_metadata", "read_weights"]
 
 WeightsCopy = Literal["model", "ema"]
 
@@ -30,6 +30,10 @@ _COPIES: Mapping[WeightsCopy, tuple[str, ...]] = {
     "model": ("state_dict", "model"),
     "ema": ("state_dict_ema", "model_ema"),
 }
+_WRAPPERS = frozenset({"_orig_mod", "module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
+"""What torch's compiler, parallel training, averaging and checkpointing put into the names of weights."""
+_AVERAGED = "n_averaged"
+"""How many models ``torch.optim.swa_utils.AveragedModel`` has averaged: no weight."""
 _REMEDY = "a safetensors file or a PyTorch checkpoint"
 
 # What a checkpoint may hold beside tensors and plain values: timm's command line, and a metric from NumPy.
@@ -50,7 +54,7 @@ class WeightsFile:
 
     path: Path
     weights: Mapping[str, Tensor]
-    """Without the ``module.`` that parallel training puts before every name."""
+    """Without what wrappers of the model put into the names, see :func:`plain_names`."""
     stated: Mapping[str, Any]
     """By the saving program's own words, such as ``pooling_stat``; empty where the file says nothing."""
     copy: WeightsCopy | None
@@ -83,14 +87,30 @@ def read_weights(path: Path, copy: WeightsCopy | None = None) -> WeightsFile:
         raise InputError(str(path), f"holds no {copy} weights", f"--weights {(copies or ('model',))[0]}")
     taken = copy if copies and copy else (copies[0] if copies else None)
     found = held[taken] if taken else content
-    weights = {
-        str(name).removeprefix("module."): value
-        for name, value in (found or {}).items()
-        if isinstance(value, Tensor)
-    }
+    tensors = {str(name): value for name, value in (found or {}).items() if isinstance(value, Tensor)}
+    weights = plain_names(tensors, str(path))
     if not weights:
         raise InputError(str(path), "holds no weights", _REMEDY)
     return WeightsFile(path, weights, stated, taken, copies)
+
+
+def plain_names(weights: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+    """Weights by the names of the model itself, whatever wrapped it, in whatever order: ``module.``,
+    ``_orig_mod.`` and the like, before a name or inside it.
+
+    Raises:
+        InputError: two weights have the same name then.
+    """
+    plain: dict[str, Tensor] = {}
+    for name, tensor in weights.items():
+        parts = [part for part in name.split(".") if part not in _WRAPPERS]
+        short = ".".join(parts)
+        if short == _AVERAGED:
+            continue
+        if short in plain and not torch.equal(plain[short], tensor):
+            raise InputError(where, f"holds {short} twice, once as {name}", "one copy of the weights")
+        plain[short] = tensor
+    return plain
 
 
 def read_metadata(path: Path) -> dict[str, str]:

@@ -1,13 +1,13 @@
 """Passes and calibrations of a trained network on disk, beside it: found by content, made once.
 
-Compressed NumPy arrays, nothing pickled. Each is locked while it is made, so that two trials that want the
-same one make it once; the lock ends with its holder.
+Compressed NumPy arrays, nothing pickled, verified when read; damaged ones are set aside and made anew. Each
+is locked while it is made, so that two trials that want the same one make it once; the lock ends with its
+holder.
 """
 
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -15,9 +15,10 @@ from typing import TypeVar
 import numpy as np
 from filelock import FileLock
 
-from aster_dse.activity.files import write_arrays
-from aster_dse.errors import InputError, NotFoundError
+from aster_dse.activity.files import read_arrays, write_arrays
+from aster_dse.errors import NotFoundError
 from aster_dse.numerics.calibration import Calibration
+from aster_dse.stored_files import DamagedFileError, SetAside, set_aside
 from aster_dse.training import TrainedNetwork
 from aster_dse.workload import Split, Workload
 
@@ -71,18 +72,28 @@ def _add(digest: hashlib._Hash, split: Split) -> None:
 
 
 def found_or_made(
-    path: Path, read: Callable[[Path], Kept], make: Callable[[], Kept], write: Callable[[Path, Kept], None]
+    path: Path,
+    read: Callable[[Path], Kept],
+    make: Callable[[], Kept],
+    write: Callable[[Path, Kept], None],
+    on_damage: Callable[[SetAside], None],
 ) -> tuple[Kept, bool]:
-    """What a file holds, or what ``make`` gives, which is kept there; and whether it was made."""
+    """What a file holds, or what ``make`` gives, which is kept there; and whether it was made.
+
+    Args:
+        on_damage: told of a file that could not be used and was set aside.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         try:
             return read(path), False
-        except (NotFoundError, InputError):
-            # None yet, or one that a full disk or another version damaged: it can always be made again.
-            made = make()
-            write(path, made)
-            return made, True
+        except NotFoundError:
+            pass
+        except DamagedFileError as error:
+            on_damage(set_aside(path, error.problem))
+        made = make()
+        write(path, made)
+        return made, True
 
 
 def save_calibration(path: Path, calibration: Calibration) -> None:
@@ -96,14 +107,12 @@ def load_calibration(path: Path) -> Calibration:
 
     Raises:
         NotFoundError: there is no such file.
-        InputError: it is damaged.
+        DamagedFileError: it is damaged.
     """
-    if not path.is_file():
-        raise NotFoundError(f"{path}: no such calibration")
+    arrays = read_arrays(path, "calibration")
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            fine = tuple(int(bits) for bits in stored["fine"])
-            histograms = tuple(stored[f"layer{number}"].astype(np.int64) for number in range(len(fine)))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(str(path), f"cannot be read: {error}", "delete it to make it again") from error
+        fine = tuple(int(bits) for bits in arrays["fine"])
+        histograms = tuple(arrays[f"layer{number}"].astype(np.int64) for number in range(len(fine)))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedFileError(str(path), "is no calibration", "remove it to have it made anew") from error
     return Calibration(histograms, fine)

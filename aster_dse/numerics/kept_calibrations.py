@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from aster_dse.numerics.arrays import NetworkArrays
@@ -13,6 +13,7 @@ from aster_dse.numerics.column_sums import ExactInputs
 from aster_dse.numerics.files import calibration_file, found_or_made, load_calibration, save_calibration
 from aster_dse.numerics.pass_log import PassLog
 from aster_dse.numerics.weights import FoldedWeights
+from aster_dse.stored_files import SetAside
 from aster_dse.training import TrainedNetwork
 from aster_dse.training.trained import torch_threads
 from aster_dse.workload import Workload
@@ -32,6 +33,7 @@ class KeptCalibrations:
         folder: of the trained network's files.
         digest: of the network and its data.
         threads: of this process's linear algebra.
+        on_damage: told of files that were set aside.
     """
 
     def __init__(
@@ -45,9 +47,11 @@ class KeptCalibrations:
         digest: str,
         threads: int,
         log: PassLog,
+        on_damage: Callable[[SetAside], None],
     ) -> None:
         self._trained, self._workload, self._folded, self._chip = trained, workload, folded, chip
         self._folder, self._threads, self._log = folder, threads, log
+        self._on_damage = on_damage
         self._network = f"{digest} {chip.conditions.on_off}"
         self._known: dict[str, Calibration] = {}
         self._exact: dict[NetworkArrays, ExactInputs] = {}
@@ -60,7 +64,11 @@ class KeptCalibrations:
             name = calibration_file(key)
             with torch_threads(self._threads):
                 calibration, made = found_or_made(
-                    self._folder / name, load_calibration, lambda: self._made(arrays), save_calibration
+                    self._folder / name,
+                    load_calibration,
+                    lambda: self._made(arrays),
+                    save_calibration,
+                    self._on_damage,
                 )
             self._log.calibrations_made += made
             self._log.files.append(name)

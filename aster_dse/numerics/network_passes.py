@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
@@ -32,11 +33,14 @@ from aster_dse.numerics.pass_log import PassLog
 from aster_dse.numerics.passes import array_logits, run_pass
 from aster_dse.numerics.weights import FoldedWeights
 from aster_dse.space.cell_conditions import CellConditions
+from aster_dse.stored_files import SetAside
 from aster_dse.training import TrainedNetwork
 from aster_dse.training.trained import Feed, torch_threads
 from aster_dse.workload import Split, Workload
 
 __all__ = ["NetworkPasses", "PassLog"]
+
+_log = logging.getLogger(__name__)
 
 
 class NetworkPasses:
@@ -50,6 +54,7 @@ class NetworkPasses:
         on_pass: called before each pass that is made.
         split: the samples that the network runs over.
         network: what messages call it; None for the name of the folder.
+        on_damage: told of files that were set aside; by default they are logged.
 
     Raises:
         InputError: too few training samples to calibrate on.
@@ -67,6 +72,7 @@ class NetworkPasses:
         on_pass: Callable[[], None] | None = None,
         split: Literal["validation", "test"] = "validation",
         network: str | None = None,
+        on_damage: Callable[[SetAside], None] = _log.warning,
     ) -> None:
         check_samples(workload)
         self.conditions = conditions
@@ -78,6 +84,7 @@ class NetworkPasses:
         self._folder, self._threads, self._on_pass = folder, threads, on_pass
         self._split: Literal["validation", "test"] = split
         self._network = network or folder.name
+        self._on_damage = on_damage
         self._known: dict[str, ActivityTrace] = {}
         self._by_content: dict[Hashable, ActivityTrace] = {}
 
@@ -118,6 +125,7 @@ class NetworkPasses:
             on_pass=self._on_pass,
             split=self._split,
             network=self._network,
+            on_damage=self._on_damage,
         )
         other.log = self.log
         return other
@@ -166,9 +174,10 @@ class NetworkPasses:
             name = pass_file(key)
             trace, _ = found_or_made(
                 self._folder / name,
-                lambda path: load_trace(path, self._trained.geometry),
+                lambda path: load_trace(path, self._trained.geometry, network=key),
                 lambda: self._made(arrays, number, gated),
-                save_trace,
+                lambda path, trace: save_trace(path, trace, key),
+                self._on_damage,
             )
             self.log.files.append(name)
             self._known[key] = trace
@@ -240,6 +249,7 @@ class NetworkPasses:
             digest=self._digest,
             threads=self._threads,
             log=self.log,
+            on_damage=self._on_damage,
         )
 
     @cached_property

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aster_dse.activity import ActivityTrace
+from aster_dse.network.finite import check_answers
 from aster_dse.numerics.column_sums import Inputs
 from aster_dse.numerics.layer import ArrayLayer
 from aster_dse.numerics.network import ArrayConvolution, array_network
@@ -65,6 +66,7 @@ def run_pass(
             logits[skips, part] = said.transpose(0, 1).cpu().numpy()
         if on_samples is not None:
             on_samples(frames.shape[1])
+    check_answers(logits, "network on its arrays")
     return ActivityTrace(
         geometry=geometry,
         labels=samples.labels.astype(np.int64),

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 from aster_dse.errors import InputError
 from aster_dse.evaluation.design_checks import check_designs
-from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.search.history import past_looks, past_trials
 from aster_dse.search.journal import Journal
-from aster_dse.search.outcomes import keep_file, problem_of, refused
+from aster_dse.search.kept_files import keep_files, known_files, paused_files
+from aster_dse.search.outcomes import problem_of, refused
 from aster_dse.search.protocol import (
     EpochReport,
     Executor,
+    FileReport,
     NetworkFailure,
     NetworkJob,
     NetworkPause,
@@ -26,10 +27,13 @@ from aster_dse.search.protocol import (
     Outcome,
     Report,
 )
+from aster_dse.search.questions import inner_question
 from aster_dse.search.reference import reference_point_of
+from aster_dse.search.rescoring import rescore, rescore_others
 from aster_dse.search.scheduler import Proposal, Scheduler
 from aster_dse.search.telling import Observer, Progress, SearchSummary, Work
-from aster_dse.space import Candidate, HardwareConfig, SearchSpace
+from aster_dse.space import HardwareConfig, SearchSpace
+from aster_dse.stored_files import SetAside, forget
 
 if TYPE_CHECKING:
     from aster_dse.store.rows import StudyRow
@@ -76,14 +80,17 @@ def run_search(
     """
     started = time.monotonic()
     with store.lease(study.id):
-        driver = _Driver(store, store.study(study.name), space, executor, artifacts, trials, observer)
         deadline = math.inf if timeout_s is None else started + timeout_s
         try:
+            rescore(store, study, executor, artifacts, observer)
+            driver = _Driver(store, store.study(study.name), space, executor, artifacts, trials, observer)
             stopped = driver.drive(deadline, timeout_s, stop or threading.Event())
+            rescore(store, study, executor, artifacts, observer)
         except BaseException:
             executor.cancel()
             raise
         counts = store.counts(study.id)
+    rescore_others(store, study, executor, artifacts, observer)
     return SearchSummary(
         study=study.name,
         complete=counts.complete,
@@ -175,6 +182,8 @@ class _Driver:
         if self._observer is not None:
             if isinstance(report, EpochReport):
                 self._observer.epoch(report)
+            elif isinstance(report, FileReport):
+                self._observer.file(report)
             else:
                 self._observer.passes(report)
 
@@ -237,6 +246,12 @@ class _Driver:
 
     def _submit(self, number: int, proposal: Proposal) -> None:
         candidate = self._space.candidate(proposal.assignment)
+
+        looked = self._scheduler.last_look(number)
+
+        def aside(file: SetAside) -> None:
+            self._report(FileReport(number, str(file)))
+
         job = NetworkJob(
             study=self._study.name,
             trial=number,
@@ -244,35 +259,15 @@ class _Driver:
             inner=(),
             constraints=tuple(str(bound) for bound in self._space.constraints),
             artifacts=str(self._artifacts),
-            question=self._question(proposal.seed),
+            question=inner_question(self._space, proposal.seed),
             pause_at=self._scheduler.pause_at(number),
-            files=self._checkpoint(number, candidate),
+            files=paused_files(self._artifacts, candidate, aside) if looked else {},
+            expected=known_files(self._store, candidate.training_key()),
         )
         self._executor.submit(job)
         self._in_flight.add(number)
         if self._observer is not None:
             self._observer.trial_started(number, job.candidate)
-
-    def _question(self, seed: int) -> InnerQuestion:
-        space = self._space
-        return InnerQuestion(
-            parameters=space.inner,
-            inactive={parameter.path: space.fixed[parameter.path] for parameter in space.inner},
-            objectives=dict(space.objectives),
-            constraints=tuple(str(bound) for bound in space.constraints),
-            count=space.search.inner,
-            seed=seed,
-            passes=space.search.passes,
-        )
-
-    def _checkpoint(self, number: int, candidate: Candidate) -> dict[str, bytes]:
-        """Where a training that paused stands: the worker that goes on may not see this disk."""
-        if not self._scheduler.last_look(number):
-            return {}
-        from aster_dse.training.checkpoint import EPOCH_FILE
-
-        path = self._artifacts / candidate.training_key() / EPOCH_FILE
-        return {EPOCH_FILE: path.read_bytes()} if path.is_file() else {}
 
     def _known(self, outcome: Outcome) -> bool:
         """A pause that was delivered before; the trial goes on by now."""
@@ -304,8 +299,7 @@ class _Driver:
             self._observer.trial_ended(outcome, self._progress())
 
     def _pause(self, pause: NetworkPause) -> Outcome:
-        for name, content in pause.files.items():
-            keep_file(self._artifacts / pause.training_key, name, content)
+        keep_files(self._artifacts, pause)
         kept = tuple(pause.evaluations[index] for index in self._scheduler.keep(pause.evaluations))
         try:
             self._store.pause_trial(self._study.id, replace(pause, evaluations=kept))
@@ -315,12 +309,11 @@ class _Driver:
         return pause
 
     def _finish(self, result: NetworkResult) -> Outcome:
-        for name, content in result.files.items():
-            keep_file(self._artifacts / result.training_key, name, content)
+        keep_files(self._artifacts, result)
         if self._scheduler.last_look(result.trial):
             from aster_dse.training.checkpoint import EPOCH_FILE
 
-            (self._artifacts / result.training_key / EPOCH_FILE).unlink(missing_ok=True)
+            forget(self._artifacts / result.training_key / EPOCH_FILE)
         told = self._scheduler.choose(result.evaluations)
         try:
             self._store.finish_trial(self._study.id, result, told)

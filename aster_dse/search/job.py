@@ -3,7 +3,7 @@
 What a trained network leaves lies in ``<artifacts>/<training key>/``: ``network.safetensors``, ``trace.npz``,
 ``epoch.safetensors`` while it trains, and, where arrays are real, a ``pass-KEY.npz`` for every pass and a
 ``calibration-KEY.npz`` for what its ranges come from. A job that is run again finds what is there and does
-the rest.
+the rest; what is damaged, or of another network, it sets aside and makes anew.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock
 
 from aster_dse.activity import ActivityTrace
@@ -29,9 +30,10 @@ from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.evaluation.result import Evaluation
 from aster_dse.numerics.network_passes import NetworkPasses
 from aster_dse.search.job_passes import forget_looks, look_folder, passes_of, what_passes_did
-from aster_dse.search.outcomes import keep_file
+from aster_dse.search.kept_files import keep_file
 from aster_dse.search.protocol import (
     EpochReport,
+    FileReport,
     NetworkFailure,
     NetworkJob,
     NetworkPause,
@@ -40,8 +42,9 @@ from aster_dse.search.protocol import (
     Report,
 )
 from aster_dse.space import parse_constraint
+from aster_dse.stored_files import DamagedFileError, SetAside, adopt, digest_file, read_kept, set_aside
 from aster_dse.training import EpochRow, TrainedNetwork, TrainingDiverged, train
-from aster_dse.training.checkpoint import EPOCH_FILE, NETWORK_FILE
+from aster_dse.training.checkpoint import EPOCH_FILE, NETWORK_FILE, weights_digest
 from aster_dse.training.group import Group
 from aster_dse.workload import Workload, load_workload
 
@@ -74,19 +77,26 @@ def run_job(
     started = time.perf_counter()
     key = job.candidate.training_key()
     folder = Path(job.artifacts) / key
+
+    def on_damage(file: SetAside) -> None:
+        if on_report is not None:
+            on_report(FileReport(job.trial, str(file)))
+
     try:
         workload = load_workload(job.candidate.workload) if workload is None else workload
         folder.mkdir(parents=True, exist_ok=True)
         # Two trials may want one network at once: the second waits and finds it. The lock ends with its
         # holder, however that ends.
         with FileLock(folder / "lock"):
-            _lay_down(job.files, folder)
-            trained, reused = _trained(job, workload, folder, on_report, device, threads, group)
+            _lay_down(job.files, folder, on_damage)
+            trained, reused = _trained(job, workload, folder, on_report, on_damage, device, threads, group)
             if trained.epochs < job.candidate.training.epochs:
-                return _pause(job, trained, workload, folder, started, threads, on_report)
+                return _pause(job, trained, workload, folder, started, threads, on_report, on_damage)
             forget_looks(folder)
-            trace = _trace(trained, workload, folder, threads)
-        summary = _summary(trained, trace)
+            weights = weights_digest(trained.model.state_dict())
+            trace = _trace(job, trained, workload, folder, weights, threads, on_damage)
+            adopt(folder / NETWORK_FILE)
+        summary = _summary(trained, trace) | {"weights": weights}
         passes = passes_of(
             job,
             trained,
@@ -95,6 +105,7 @@ def run_job(
             trace,
             threads=threads,
             on_report=on_report,
+            on_damage=on_damage,
             question=job.question,
         )
         answer = None
@@ -119,7 +130,7 @@ def run_job(
         training=summary,
         evaluations=evaluations,
         wall_s=time.perf_counter() - started,
-        files={name: (folder / name).read_bytes() for name in _files(passes)},
+        files={name: read_kept(folder / name) for name in _files(passes)},
     )
 
 
@@ -150,14 +161,19 @@ def join_training(job: NetworkJob, *, workload: Workload, device: str, threads: 
     """Take part in the training that the first process of ``group`` does for ``job``; nothing is written."""
     # Those two the first process meets too, and reports.
     with suppress(TrainingDiverged, InputError):
-        _trained(job, workload, Path(job.artifacts), None, device, threads, group)
+        _trained(job, workload, Path(job.artifacts), None, None, device, threads, group)
 
 
-def _lay_down(files: Mapping[str, bytes], folder: Path) -> None:
+def _lay_down(files: Mapping[str, bytes], folder: Path, on_damage: Callable[[SetAside], None]) -> None:
     """Put a checkpoint where a training looks for it, unless there is one: a killed attempt's is newer."""
     if not (folder / NETWORK_FILE).exists():
         for name, content in files.items():
-            if not (folder / name).exists():
+            try:
+                read_kept(folder / name, "checkpoint")
+            except NotFoundError:
+                keep_file(folder, name, content)
+            except DamagedFileError as error:
+                on_damage(set_aside(folder / name, error.problem))
                 keep_file(folder, name, content)
 
 
@@ -169,6 +185,7 @@ def _pause(
     started: float,
     threads: int,
     on_report: Callable[[Report], None] | None,
+    on_damage: Callable[[SetAside], None],
 ) -> NetworkPause:
     if job.question is None:
         raise ValueError("a job that pauses needs a question")
@@ -182,6 +199,7 @@ def _pause(
         trace,
         threads=threads,
         on_report=on_report,
+        on_damage=on_damage,
         question=question,
         verify=False,
     )
@@ -195,7 +213,7 @@ def _pause(
         evaluations=answer.evaluations,
         scored=answer.scored,
         wall_s=time.perf_counter() - started,
-        files={EPOCH_FILE: (folder / EPOCH_FILE).read_bytes()},
+        files={EPOCH_FILE: read_kept(folder / EPOCH_FILE, "checkpoint")},
     )
 
 
@@ -204,6 +222,7 @@ def _trained(
     workload: Workload,
     folder: Path,
     on_report: Callable[[Report], None] | None,
+    on_damage: Callable[[SetAside], None] | None,
     device: str,
     threads: int,
     group: Group | None,
@@ -227,19 +246,43 @@ def _trained(
         threads=threads,
         group=group,
         until=job.pause_at,
+        expected=job.expected,
+        on_damage=on_damage,
     )
     return trained, trained_here == 0
 
 
-def _trace(trained: TrainedNetwork, workload: Workload, folder: Path, threads: int) -> ActivityTrace:
+def _trace(
+    job: NetworkJob,
+    trained: TrainedNetwork,
+    workload: Workload,
+    folder: Path,
+    weights: str,
+    threads: int,
+    on_damage: Callable[[SetAside], None],
+) -> ActivityTrace:
+    """The network's trace, found or recorded; it is of these very weights and samples."""
     path = folder / TRACE_FILE
     try:
-        return load_trace(path, trained.geometry)
-    except (NotFoundError, InputError):
-        # None yet, or one that a full disk or another version damaged: it can always be recorded again.
-        trace = record_trace(trained, workload, threads=threads)
-        save_trace(path, trace)
+        trace = load_trace(
+            path,
+            trained.geometry,
+            network=weights,
+            # Older than its network, where that was made anew since an older version recorded it.
+            must_say=digest_file(folder / NETWORK_FILE).is_file() and not digest_file(path).is_file(),
+            expected=job.expected.get(TRACE_FILE),
+        )
+        if not np.array_equal(trace.labels, workload.validation.labels):
+            raise DamagedFileError(str(path), "is the trace of other samples")
+        adopt(path)
         return trace
+    except NotFoundError:
+        pass
+    except DamagedFileError as error:
+        on_damage(set_aside(path, error.problem))
+    trace = record_trace(trained, workload, threads=threads)
+    save_trace(path, trace, weights)
+    return trace
 
 
 def _summary(trained: TrainedNetwork, trace: ActivityTrace) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from aster_dse.network.geometry import NetworkGeometry
 from aster_dse.numerics.network_passes import NetworkPasses
 from aster_dse.search.protocol import NetworkJob, PassReport, Report
 from aster_dse.space import HardwareConfig
+from aster_dse.stored_files import SetAside
 from aster_dse.training import TrainedNetwork
 from aster_dse.workload import Workload
 
@@ -33,6 +34,7 @@ def passes_of(
     *,
     threads: int,
     on_report: Callable[[Report], None] | None,
+    on_damage: Callable[[SetAside], None],
     question: InnerQuestion | None,
     verify: bool = True,
 ) -> NetworkPasses | None:
@@ -59,6 +61,7 @@ def passes_of(
         threads=threads,
         on_pass=report,
         network=job.candidate.training_key(),
+        on_damage=on_damage,
     )
     return passes
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from aster_dse.search.protocol import NetworkFailure, NetworkPause, NetworkResult
     from aster_dse.store.lease import Lease
-    from aster_dse.store.rows import Artifact, LookRow, StudyCounts, StudyRow, TrialRow
+    from aster_dse.store.rows import Artifact, LookRow, StaleTrial, StudyCounts, StudyRow, TrialRow
 
 __all__ = ["Journal"]
 
@@ -57,6 +57,18 @@ class Journal(Protocol):
     def evaluations(self, study_id: int, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """The evaluations of a study in the order they were stored."""
         ...
+
+    def studies(self) -> list[StudyRow]: ...
+
+    def artifacts(self, training_key: str) -> list[Artifact]:
+        """The files of a trained network."""
+        ...
+
+    def stale_trials(self, study_id: int) -> list[StaleTrial]:
+        """Complete trials whose evaluations are of other weights than their network has now."""
+        ...
+
+    def rescore_trial(self, study_id: int, result: NetworkResult) -> None: ...
 
     def begin_trial(
         self,

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from aster_dse.errors import AsterError
 from aster_dse.evaluation import METRICS, Evaluation
 from aster_dse.search.protocol import NetworkFailure, NetworkPause, NetworkResult
 from aster_dse.space import SearchSpace
 
-__all__ = ["keep_file", "problem_of", "problem_of_figures", "refused"]
+__all__ = ["problem_of", "problem_of_figures", "refused"]
 
 
 def problem_of(result: NetworkResult | NetworkPause, space: SearchSpace) -> str:
@@ -51,25 +47,3 @@ def refused(result: NetworkResult | NetworkPause, reason: str) -> NetworkFailure
         node=result.node,
         attempt=result.attempt,
     )
-
-
-def keep_file(folder: Path, name: str, content: bytes) -> None:
-    """Put a trained network's file where it belongs, unless it lies there: the worker may share this disk."""
-    path = folder / name
-    if Path(name).name != name:
-        raise AsterError(f"{name!r} is not the name of a file")
-    try:
-        if path.read_bytes() == content:
-            return
-    except FileNotFoundError:
-        folder.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EpochReport",
     "Executor",
+    "FileReport",
     "NetworkFailure",
     "NetworkJob",
     "NetworkPause",
@@ -43,6 +44,8 @@ class NetworkJob:
     """Epoch after which to pause the training; None trains to the end."""
     files: dict[str, bytes] = field(default_factory=dict)
     """Name to content of the checkpoint to go on from, where the worker may not see the driver's disk."""
+    expected: dict[str, str] = field(default_factory=dict)
+    """Name to SHA-256 of the network's files as the store knows them."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,8 @@ class NetworkResult:
     """True where the trained network was found, not trained."""
     training: dict[str, Any]
     """``accuracy`` (validation, full T), ``validation_samples``, ``epochs``, ``parameters``, ``wall_s``,
-    ``cpu_s``, ``history`` (a row per epoch), ``resumed_from_epoch``; of an inner search ``inner_scored``
+    ``cpu_s``, ``history`` (a row per epoch), ``resumed_from_epoch``, ``weights`` (SHA-256 of the trained
+    weights); of an inner search ``inner_scored``
     (pairs of a policy and an accelerator) and ``inner_exhaustive``; where arrays are real ``array_classes``
     (numerics classes that were run), ``passes_made``, ``calibrations_made``, ``passes_s`` and
     ``passes_failed`` (a line for each class that could not be run)."""
@@ -134,7 +138,16 @@ class PassReport:
     """Passes that the job may come to make."""
 
 
-Report = EpochReport | PassReport
+@dataclass(frozen=True)
+class FileReport:
+    """A stored file could not be used."""
+
+    trial: int
+    text: str
+    """Which, why, and what was done about it, in a line."""
+
+
+Report = EpochReport | PassReport | FileReport
 
 
 class Executor(Protocol):

@@ -23,6 +23,7 @@ from aster_dse.numerics.network_passes import NetworkPasses
 from aster_dse.policy import PolicyTable, exits, skipped_blocks
 from aster_dse.space import Candidate, PolicyConfig, WorkloadConfig
 from aster_dse.training import TrainedNetwork, load_trained, predict_logits
+from aster_dse.training.checkpoint import weights_digest
 from aster_dse.training.trained import Feed, torch_threads
 from aster_dse.workload import Workload, load_workload
 
@@ -92,7 +93,8 @@ class TestScorer:
             folder = self._artifacts / key
             try:
                 trained = load_trained(folder)
-                trace = load_trace(folder / TRACE_FILE, trained.geometry)
+                weights = weights_digest(trained.model.state_dict())
+                trace = load_trace(folder / TRACE_FILE, trained.geometry, network=weights)
             except NotFoundError:
                 return None
             workload = self._data(candidate.workload)

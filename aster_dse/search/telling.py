@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from aster_dse.search.automatic import Choice
-from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkPause, Outcome, PassReport
+from aster_dse.search.protocol import (
+    EpochReport,
+    FileReport,
+    NetworkFailure,
+    NetworkPause,
+    Outcome,
+    PassReport,
+)
 from aster_dse.space import Candidate
 
 __all__ = ["Observer", "Progress", "SearchSummary", "Work"]
@@ -67,6 +74,10 @@ class Observer(Protocol):
 
     def passes(self, report: PassReport) -> None:
         """A trained network begins a pass on real arrays."""
+        ...
+
+    def file(self, report: FileReport) -> None:
+        """A stored file could not be used."""
         ...
 
     def trial_ended(self, outcome: Outcome, progress: Progress) -> None:

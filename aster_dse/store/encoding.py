@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from aster_dse.errors import InputError
-from aster_dse.store.errors import NotFiniteError
+from aster_dse.store.errors import DamagedRowError, NotFiniteError
 
 __all__ = [
     "artifact_path",
@@ -49,12 +49,20 @@ def dump_json(value: Any) -> str:
 
 
 def load_json(text: str) -> Any:
-    return json.loads(text)
+    """What :func:`dump_json` wrote.
+
+    Raises:
+        DamagedRowError: it is not that.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError) as error:
+        raise DamagedRowError("a document") from error
 
 
 def load_json_rows(texts: Iterable[str]) -> list[Any]:
     """Many small documents in one pass of the parser, several times faster than one by one."""
-    rows: list[Any] = json.loads(f"[{','.join(texts)}]")
+    rows: list[Any] = load_json(f"[{','.join(texts)}]")
     return rows
 
 
@@ -64,7 +72,16 @@ def pack_json(value: Any) -> bytes:
 
 
 def unpack_json(packed: bytes) -> Any:
-    return json.loads(zlib.decompress(packed))
+    """What :func:`pack_json` wrote; deflated text carries a checksum.
+
+    Raises:
+        DamagedRowError: it is not that.
+    """
+    try:
+        text = zlib.decompress(packed)
+    except (zlib.error, TypeError) as error:
+        raise DamagedRowError("a breakdown") from error
+    return load_json(text.decode("ascii", "replace"))
 
 
 def finite(name: str, value: Any) -> float:

@@ -9,7 +9,7 @@ from aster_dse.errors import AsterError
 if TYPE_CHECKING:
     from aster_dse.store.rows import LeaseHolder
 
-__all__ = ["LeaseHeldError", "LeaseLostError", "NotFiniteError"]
+__all__ = ["DamagedRowError", "LeaseHeldError", "LeaseLostError", "NotFiniteError"]
 
 
 class LeaseHeldError(AsterError):
@@ -37,3 +37,23 @@ class LeaseLostError(AsterError):
 
 class NotFiniteError(AsterError, ValueError):
     """A figure that is NaN or infinite was to be stored; such a trial is a failure, not a result."""
+
+
+class DamagedRowError(AsterError):
+    """What a database holds is not what was written (exit code 5).
+
+    Args:
+        what: of what is stored.
+    """
+
+    exit_code = 5
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(
+            f"the database is damaged: {what} is not what was written "
+            "(restore a copy of the file, or search anew in another one; the trained networks are reused)"
+        )
+
+    def __reduce__(self) -> tuple[type[DamagedRowError], tuple[str]]:
+        return type(self), (self.what,)

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from aster_dse.stored_files import ASIDE_SUFFIX, DIGEST_SUFFIX, UNFINISHED_SUFFIX
+
 __all__ = ["PLURALS", "FileCount", "files_of_networks", "kind_of", "networks_in"]
 
 _NAMES = {"lock": "lock", "group.lock": "lock", "trace.npz": "trace"}
@@ -15,7 +17,9 @@ _SUFFIXES = {
     ".npz": "trace",
     ".json": "report",
     ".lock": "lock",
-    ".part": "unfinished",
+    UNFINISHED_SUFFIX: "unfinished",
+    DIGEST_SUFFIX: "digest",
+    ASIDE_SUFFIX: "set aside",
 }
 
 PLURALS = {
@@ -25,6 +29,8 @@ PLURALS = {
     "calibration": "calibrations",
     "report": "reports",
     "lock": "locks",
+    "digest": "digests",
+    "set aside": "set aside",
     "unfinished": "unfinished",
     "file": "other files",
 }

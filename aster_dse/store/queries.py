@@ -11,7 +11,9 @@ from sqlalchemy import Column, ColumnElement, Connection, Row, and_, func, selec
 from aster_dse.evaluation.metric_values import complete_metrics
 from aster_dse.evaluation.result import Evaluation
 from aster_dse.space import METRICS
+from aster_dse.store.checksums import EVALUATION_FIELDS, REPEAT_FIELDS, TRIAL_FIELDS, check_rows, checksum
 from aster_dse.store.encoding import load_json, unpack_json
+from aster_dse.store.errors import DamagedRowError
 from aster_dse.store.rows import (
     EvaluationRow,
     LookRow,
@@ -22,6 +24,7 @@ from aster_dse.store.rows import (
     TrialState,
 )
 from aster_dse.store.tables import (
+    analyses,
     attempts,
     constraints,
     evaluation_details,
@@ -39,6 +42,7 @@ __all__ = [
     "evaluation_of",
     "in_state",
     "metrics_of",
+    "read_analysis",
     "read_counts",
     "read_last",
     "read_looks",
@@ -66,6 +70,7 @@ def metrics_of(row: Row[Any]) -> dict[str, float]:
 
 
 def evaluation_of(row: Row[Any]) -> EvaluationRow:
+    check_rows([row], EVALUATION_FIELDS, "evaluations")
     inner = load_json(row.assignment)
     packed = row._mapping.get("packed")
     return EvaluationRow(
@@ -203,7 +208,8 @@ def read_repeats(connection: Connection, study_id: int) -> list[RepeatRow]:
         .join(trials, trials.c.id == repeats.c.trial_id)
         .where(repeats.c.study_id == study_id)
         .order_by(trials.c.number, repeats.c.position, repeats.c.seed)
-    )
+    ).all()
+    check_rows(rows, REPEAT_FIELDS, "repeats")
     return [RepeatRow(row.number, row.position, row.seed, row.training_key, metrics_of(row)) for row in rows]
 
 
@@ -212,6 +218,20 @@ def read_last(connection: Connection, column: Column[Any]) -> dict[int, int]:
     last = select(func.max(column)).where(evaluations.c.study_id == studies.c.id).scalar_subquery()
     rows = connection.execute(select(studies.c.id, func.coalesce(last, 0)))
     return dict(rows.all())
+
+
+def read_analysis(connection: Connection, study_id: int, question: str) -> Any | None:
+    row = connection.execute(
+        select(analyses.c.question, analyses.c.upto, analyses.c.document, analyses.c.checksum).where(
+            analyses.c.study_id == study_id,
+            analyses.c.question == question,
+            analyses.c.upto == read_last(connection, evaluations.c.id)[study_id],
+        )
+    ).one_or_none()
+    # One that is damaged is worked out again.
+    if row is None or (row.checksum is not None and checksum(row[:3]) != row.checksum):
+        return None
+    return load_json(row.document)
 
 
 def read_trials(
@@ -240,12 +260,14 @@ def read_trials(
         statement = statement.where(trials.c.number == number)
     if state is not None:
         statement = statement.where(in_state(state))
+    rows = connection.execute(statement).all()
+    check_rows(rows, TRIAL_FIELDS, "trials")
     return [
         TrialRow(
             id=row.id,
             study_id=row.study_id,
             number=row.number,
-            state=TrialState.PAUSED if row.paused_epoch is not None else TrialState(row.state),
+            state=_state(row),
             assignment=load_json(row.assignment),
             candidate=load_json(row.candidate),
             training_key=row.training_key,
@@ -264,5 +286,12 @@ def read_trials(
             paused_epoch=row.paused_epoch,
             passes=None if row.passes is None else load_json(row.passes),
         )
-        for row in connection.execute(statement)
+        for row in rows
     ]
+
+
+def _state(row: Row[Any]) -> TrialState:
+    try:
+        return TrialState.PAUSED if row.paused_epoch is not None else TrialState(row.state)
+    except ValueError:
+        raise DamagedRowError(f"the state of trial {row.number}") from None

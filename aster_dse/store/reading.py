@@ -17,7 +17,7 @@ from aster_dse.store.queries import (
     BARE_EVALUATION,
     EVALUATION,
     evaluation_of,
-    metrics_of,
+    read_analysis,
     read_counts,
     read_last,
     read_looks,
@@ -25,6 +25,7 @@ from aster_dse.store.queries import (
     read_studies,
     read_trials,
 )
+from aster_dse.store.rescored import read_stale
 from aster_dse.store.rows import (
     Artifact,
     AttemptRow,
@@ -32,6 +33,7 @@ from aster_dse.store.rows import (
     LeaseHolder,
     LookRow,
     RepeatRow,
+    StaleTrial,
     StudyCounts,
     StudyRow,
     StudySummary,
@@ -41,7 +43,6 @@ from aster_dse.store.rows import (
     TrialState,
 )
 from aster_dse.store.tables import (
-    analyses,
     artifacts,
     attempts,
     evaluations,
@@ -51,6 +52,7 @@ from aster_dse.store.tables import (
     trainings,
     trials,
 )
+from aster_dse.store.told import read_told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -348,25 +350,8 @@ class StudyQueries:
 
     def told_evaluations(self, study_id: int) -> list[ToldEvaluation]:
         """What the sampler was told, in the order it was told: replaying it gives the sampler's state."""
-        statement = (
-            select(evaluations, trials.c.number, trials.c.assignment.label("proposed"))
-            .join(trials, trials.c.id == evaluations.c.trial_id)
-            .where(evaluations.c.study_id == study_id, evaluations.c.told_order.is_not(None))
-            .order_by(evaluations.c.told_order)
-        )
         with self._database.reading() as connection:
-            rows = connection.execute(statement).all()
-        return [
-            ToldEvaluation(
-                order=row.told_order,
-                trial=row.number,
-                index=row.position,
-                assignment={**load_json(row.proposed), **load_json(row.assignment)},
-                metrics=metrics_of(row),
-                violation=row.violation,
-            )
-            for row in rows
-        ]
+            return read_told(connection, study_id)
 
     # --- answers
 
@@ -378,11 +363,11 @@ class StudyQueries:
     def analysis(self, study_id: int, question: str) -> Any | None:
         """The kept answer to a question about a study, None where it is older than the last evaluation."""
         with self._database.reading() as connection:
-            document = connection.scalar(
-                select(analyses.c.document).where(
-                    analyses.c.study_id == study_id,
-                    analyses.c.question == question,
-                    analyses.c.upto == read_last(connection, evaluations.c.id)[study_id],
-                )
-            )
-        return None if document is None else load_json(document)
+            return read_analysis(connection, study_id, question)
+
+    # --- networks made anew
+
+    def stale_trials(self, study_id: int) -> list[StaleTrial]:
+        """Complete trials whose evaluations are of other weights than their network has now, by number."""
+        with self._database.reading() as connection:
+            return read_stale(connection, study_id)

@@ -9,32 +9,29 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Connection, Row, Table, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Column, Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from aster_dse.errors import AsterError, ExistsError, NotFoundError
 from aster_dse.evaluation.result import Evaluation
 from aster_dse.space import METRICS
+from aster_dse.store.checksums import REPEAT_FIELDS, TRIAL_FIELDS, checksum, with_checksum
 from aster_dse.store.encoding import (
-    artifact_path,
     dump_json,
     finite,
-    optional_finite,
     pack_json,
     plain_text,
 )
 from aster_dse.store.network_files import kind_of
+from aster_dse.store.recorded_networks import PASSES, record_artifacts, record_training, upsert
+from aster_dse.store.rescored import replace_evaluations
 from aster_dse.store.rows import Artifact, RepeatRow, TrialState
 from aster_dse.store.tables import (
-    artifacts,
     attempts,
     evaluation_details,
     evaluations,
     looks,
     repeats,
-    rungs,
-    trainings,
     trials,
 )
 
@@ -42,17 +39,6 @@ if TYPE_CHECKING:
     from aster_dse.search.protocol import NetworkFailure, NetworkPause, NetworkResult
 
 __all__ = ["Recorder", "artifact_of"]
-
-_PASSES = ("array_classes", "passes_made", "calibrations_made", "passes_s", "passes_failed")
-"""What a result's training says of the trial, not of the network."""
-_TRAINING_COLUMNS: dict[str, type[int] | type[float]] = {
-    "accuracy": float,
-    "epochs": int,
-    "parameters": int,
-    "wall_s": float,
-    "cpu_s": float,
-    "resumed_from_epoch": int,
-}
 
 
 def artifact_of(root: Path, training_key: str, path: Path) -> Artifact:
@@ -78,13 +64,16 @@ class Recorder:
     def begin(
         self, number: int, assignment: Mapping[str, Any], candidate: Mapping[str, Any], training_key: str
     ) -> None:
+        said = {
+            "number": number,
+            "training_key": training_key,
+            "assignment": dump_json(dict(assignment)),
+            "candidate": dump_json(dict(candidate)),
+        }
         statement = insert(trials).values(
+            **with_checksum(said, TRIAL_FIELDS),
             study_id=self.study_id,
-            number=number,
             state=TrialState.RUNNING,
-            training_key=training_key,
-            assignment=dump_json(dict(assignment)),
-            candidate=dump_json(dict(candidate)),
             started_at=self.now,
             reused=False,
             wall_s=0.0,
@@ -111,8 +100,8 @@ class Recorder:
             raise ValueError(
                 f"told {list(told)} are no distinct indices of {len(result.evaluations)} evaluations"
             )
-        self._record_training(result)
-        self._record_artifacts(result, files)
+        record_training(self.connection, result, self.now)
+        record_artifacts(self.connection, result, files)
         self._record_evaluations(trial.id, result.evaluations, told)
         self._end(
             trial.id,
@@ -121,6 +110,7 @@ class Recorder:
             wall_s=trial.wall_s + finite("wall_s", result.wall_s),
             peak_memory_mib=finite("peak_memory_mib", result.peak_memory_mib),
             passes=_passes(result),
+            weights=result.training.get("weights"),
             evaluations=len(result.evaluations),
             feasible=sum(evaluation.feasible for evaluation in result.evaluations),
         )
@@ -132,6 +122,12 @@ class Recorder:
             wall_s=finite("wall_s", result.wall_s),
         )
         return True
+
+    def rescore(self, result: NetworkResult) -> None:
+        record_training(self.connection, result, self.now)
+        record_artifacts(self.connection, result, ())
+        weights = str(result.training["weights"])
+        replace_evaluations(self.connection, self.study_id, result.trial, result.evaluations, weights)
 
     def pause(self, pause: NetworkPause) -> bool:
         trial = self._trial(pause.trial)
@@ -207,14 +203,15 @@ class Recorder:
     def repeat(self, row: RepeatRow) -> None:
         trial_id = self._trial(row.trial).id
         place = {"trial_id": trial_id, "position": row.index, "seed": row.seed}
+        figures = {"training_key": row.training_key, **_finite_metrics(row.metrics)}
         values = {
+            **figures,
             "study_id": self.study_id,
-            "training_key": row.training_key,
-            **_finite_metrics(row.metrics),
             "finished_at": self.now,
+            "checksum": checksum([(place | figures)[name] for name in REPEAT_FIELDS]),
         }
         self.connection.execute(
-            self._insert(repeats)
+            upsert(self.connection, repeats)
             .values(**place, **values)
             .on_conflict_do_update(index_elements=list(place), set_=values)
         )
@@ -282,15 +279,17 @@ class Recorder:
         self.connection.execute(
             insert(evaluations),
             [
-                {
-                    "study_id": self.study_id,
-                    "trial_id": trial_id,
-                    "position": index,
-                    "assignment": dump_json(evaluation.assignment),
-                    **_finite_metrics(evaluation.metrics),
-                    "violation": finite("violation", evaluation.violation),
-                    "told_order": orders.get(index),
-                }
+                with_checksum(
+                    {
+                        "study_id": self.study_id,
+                        "trial_id": trial_id,
+                        "position": index,
+                        "assignment": dump_json(evaluation.assignment),
+                        **_finite_metrics(evaluation.metrics),
+                        "violation": finite("violation", evaluation.violation),
+                        "told_order": orders.get(index),
+                    }
+                )
                 for index, evaluation in enumerate(scored)
             ],
         )
@@ -302,70 +301,6 @@ class Recorder:
             ],
         )
 
-    def _record_training(self, result: NetworkResult) -> None:
-        """A training that ran replaces what is known of its key; one that was found adds what is missing."""
-        report = dict(result.training)
-        history: Sequence[Mapping[str, Any]] = report.pop("history", ())
-        for name in _PASSES:
-            report.pop(name, None)
-        values: dict[str, Any] = {}
-        for name, kind in _TRAINING_COLUMNS.items():
-            figure = optional_finite(name, report.pop(name, None))
-            values[name] = None if figure is None else kind(figure)
-        values |= {"detail": dump_json(report), "finished_at": self.now}
-        statement = self._insert(trainings).values(key=result.training_key, **values)
-        if result.reused:
-            statement = statement.on_conflict_do_nothing(index_elements=["key"])
-        else:
-            statement = statement.on_conflict_do_update(index_elements=["key"], set_=values)
-        written = self.connection.execute(statement.returning(trainings.c.key)).scalar_one_or_none()
-        if written is None:
-            return
-        self.connection.execute(delete(rungs).where(rungs.c.training_key == result.training_key))
-        if history:
-            self.connection.execute(
-                insert(rungs),
-                [
-                    {
-                        "training_key": result.training_key,
-                        "position": position,
-                        "epoch": int(row.get("epoch", position + 1)),
-                        "accuracy": optional_finite("accuracy", row.get("accuracy")),
-                        "loss": optional_finite("loss", row.get("loss")),
-                        "detail": dump_json(dict(row)),
-                    }
-                    for position, row in enumerate(history)
-                ],
-            )
-
-    def _record_artifacts(self, result: NetworkResult, files: Sequence[Artifact]) -> None:
-        sent = [
-            Artifact(
-                training_key=result.training_key,
-                kind=kind_of(name),
-                path=f"{result.training_key}/{name}",
-                sha256=hashlib.sha256(content).hexdigest(),
-                bytes=len(content),
-            )
-            for name, content in result.files.items()
-        ]
-        for file in [*sent, *files]:
-            if file.training_key != result.training_key:
-                raise ValueError(
-                    f"{file.path} belongs to network {file.training_key}, not {result.training_key}"
-                )
-            values = {"kind": file.kind, "sha256": file.sha256, "bytes": file.bytes}
-            self.connection.execute(
-                self._insert(artifacts)
-                .values(training_key=file.training_key, path=artifact_path(file.path), **values)
-                .on_conflict_do_update(index_elements=["training_key", "path"], set_=values)
-            )
-
-    def _insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
-        if self.connection.dialect.name == "sqlite":
-            return sqlite.insert(table)
-        return postgresql.insert(table)
-
 
 def _runs(trial: Row[int, str, str, int | None, float]) -> bool:
     return trial.state == TrialState.RUNNING and trial.paused_epoch is None
@@ -373,7 +308,7 @@ def _runs(trial: Row[int, str, str, int | None, float]) -> bool:
 
 def _passes(result: NetworkResult) -> str | None:
     """What came of the passes; None where arrays are ideal."""
-    found = {name: result.training[name] for name in _PASSES if name in result.training}
+    found = {name: result.training[name] for name in PASSES if name in result.training}
     return dump_json(found) if found else None
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "LeaseHolder",
     "LookRow",
     "RepeatRow",
+    "StaleTrial",
     "StudyCounts",
     "StudyRow",
     "StudySummary",
@@ -127,6 +128,17 @@ class TrialRow:
     passes: dict[str, Any] | None = None
     """What came of its passes on real arrays: ``array_classes``, ``passes_made``, ``calibrations_made``,
     ``passes_s`` and ``passes_failed``; None where arrays are ideal, and until it is complete."""
+
+
+@dataclass(frozen=True)
+class StaleTrial:
+    """A complete trial whose network was made anew since, with other weights."""
+
+    number: int
+    training_key: str
+    candidate: dict[str, Any]
+    assignments: tuple[dict[str, Any], ...]
+    """Inner knobs of its evaluations, in their order."""
 
 
 @dataclass(frozen=True)

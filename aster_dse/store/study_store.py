@@ -10,17 +10,18 @@ from sqlalchemy import delete, insert, select, union, update
 from sqlalchemy.exc import IntegrityError
 
 from aster_dse.errors import ExistsError, InputError, NotFoundError
-from aster_dse.space import METRICS
+from aster_dse.store.checksums import checksum
 from aster_dse.store.database import Database
 from aster_dse.store.encoding import dump_json, finite, study_name
 from aster_dse.store.errors import LeaseHeldError
+from aster_dse.store.goals import check_objectives, constraint_rows, objective_rows
 from aster_dse.store.lease import Lease, check_lease, hold, live_holder
 from aster_dse.store.queries import read_studies
 from aster_dse.store.reading import StudyQueries
 from aster_dse.store.recording import Recorder
 from aster_dse.store.rows import Artifact, RepeatRow, StudyRow
 from aster_dse.store.schema import open_schema
-from aster_dse.store.tables import analyses, constraints, objectives, repeats, studies, trainings, trials
+from aster_dse.store.tables import analyses, objectives, repeats, studies, trainings, trials
 
 if TYPE_CHECKING:
     from aster_dse.search.protocol import NetworkFailure, NetworkPause, NetworkResult
@@ -67,7 +68,7 @@ class StudyStore(StudyQueries):
             ExistsError: there is one of this name.
             InputError: the name, an objective or a direction is not acceptable.
         """
-        _check_objectives(objectives)
+        check_objectives(objectives)
         values = {
             "name": study_name(name),
             "space": dump_json(dict(space)),
@@ -83,9 +84,9 @@ class StudyStore(StudyQueries):
                 study_id: int = connection.execute(statement.returning(studies.c.id)).scalar_one()
             except IntegrityError:
                 raise ExistsError(f"{self.url}: there is a study {name!r} already") from None
-            connection.execute(*_objective_rows(study_id, objectives))
+            connection.execute(*objective_rows(study_id, objectives))
             if constraints:
-                connection.execute(*_constraint_rows(study_id, constraints))
+                connection.execute(*constraint_rows(study_id, constraints))
             return read_studies(connection, study_id=study_id)[0]
 
     def update_space(self, study_id: int, *, space: Mapping[str, Any], space_hash: str) -> StudyRow:
@@ -164,7 +165,8 @@ class StudyStore(StudyQueries):
     def keep_analysis(self, study_id: int, question: str, document: Any, *, upto: int) -> None:
         """Keep an answer about the evaluations of a study up to one of them, for :meth:`analysis`."""
         own = (analyses.c.study_id == study_id, analyses.c.question == question)
-        values = {"study_id": study_id, "question": question, "upto": upto, "document": dump_json(document)}
+        facts = {"question": question, "upto": upto, "document": dump_json(document)}
+        values = {"study_id": study_id, **facts, "checksum": checksum(list(facts.values()))}
         with self._database.writing() as connection:
             # The lock of the study, lest two that keep the same answer meet.
             connection.execute(select(studies.c.id).where(studies.c.id == study_id).with_for_update())
@@ -280,6 +282,16 @@ class StudyStore(StudyQueries):
         with self._changing(study_id) as recorder:
             return recorder.fail(failure)
 
+    def rescore_trial(self, study_id: int, result: NetworkResult) -> None:
+        """Put the figures of a network that was made anew in the place of a complete trial's.
+
+        Raises:
+            NotFiniteError: some figure is NaN or infinite; nothing was recorded.
+            AsterError: the trial is not complete, or the evaluations are not those that it has.
+        """
+        with self._changing(study_id) as recorder:
+            recorder.rescore(result)
+
     def requeue(self, study_id: int, number: int) -> int:
         """Begin another attempt at a trial that its driver left RUNNING, or that failed.
 
@@ -307,27 +319,3 @@ class StudyStore(StudyQueries):
             if token is not None:
                 check_lease(connection, study_id, token)
             yield Recorder(connection, study_id, now)
-
-
-def _check_objectives(goals: Mapping[str, str]) -> None:
-    if not goals:
-        raise InputError("objectives", "there are none", f"some of {', '.join(METRICS)}")
-    for metric, direction in goals.items():
-        if metric not in METRICS:
-            raise InputError("objectives", f"{metric!r} is no metric", f"one of {', '.join(METRICS)}")
-        if direction not in {"max", "min"}:
-            raise InputError(f"objectives.{metric}", f"the direction {direction!r}", "max or min")
-
-
-def _objective_rows(study_id: int, goals: Mapping[str, str]) -> tuple[Any, list[dict[str, Any]]]:
-    return insert(objectives), [
-        {"study_id": study_id, "position": position, "metric": metric, "direction": direction}
-        for position, (metric, direction) in enumerate(goals.items())
-    ]
-
-
-def _constraint_rows(study_id: int, bounds: Sequence[str]) -> tuple[Any, list[dict[str, Any]]]:
-    return insert(constraints), [
-        {"study_id": study_id, "position": position, "expression": expression}
-        for position, expression in enumerate(bounds)
-    ]

@@ -6,7 +6,6 @@ a database comes to this schema is told in ``migrations/``; a test holds the two
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -14,8 +13,6 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
-    Dialect,
     Double,
     ForeignKey,
     Index,
@@ -28,9 +25,9 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.types import TypeDecorator
 
 from aster_dse.space import METRICS
+from aster_dse.store.types import UtcDateTime
 
 __all__ = [
     "HEAD",
@@ -52,7 +49,7 @@ __all__ = [
     "trials",
 ]
 
-HEAD = "0005"
+HEAD = "0008"
 """Newest revision in ``migrations/versions``: known here so that opening a database need not load Alembic."""
 
 VERSION_TABLE = "aster_schema_version"
@@ -72,30 +69,16 @@ metadata = MetaData(
 _Id = BigInteger().with_variant(Integer(), "sqlite")
 
 
-class UtcDateTime(TypeDecorator[datetime]):
-    """A moment: UTC in the database, aware in Python; SQLite keeps no zone, so it is put back on reading."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        utc = value.astimezone(UTC)
-        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
-
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        moment: datetime = value
-        return moment.replace(tzinfo=UTC) if dialect.name == "sqlite" else moment.astimezone(UTC)
-
-
 def _child_of(table: str, column: str = "id", primary_key: bool = False) -> Column[Any]:
     name = {"aster_studies": "study_id", "aster_trials": "trial_id", "aster_trainings": "training_key"}[table]
     return Column(
         name, ForeignKey(f"{table}.{column}", ondelete="CASCADE"), primary_key=primary_key, nullable=False
     )
+
+
+def _checksum() -> Column[Any]:
+    """Of what the row says, see :mod:`aster_dse.store.checksums`; null in rows of older versions."""
+    return Column("checksum", BigInteger, nullable=True)
 
 
 studies = Table(
@@ -173,6 +156,10 @@ trials = Table(
     Column("paused_epoch", Integer, nullable=True),
     # What came of its passes, where arrays are real.
     Column("passes", Text, nullable=True),
+    # SHA-256 of the weights that its evaluations are of; where it differs from the training's, the network
+    # was made anew since. Null in what older versions stored.
+    Column("weights", String(64), nullable=True),
+    _checksum(),
     UniqueConstraint("study_id", "number"),
     UniqueConstraint("study_id", "finish_order"),
     CheckConstraint("state IN ('running', 'complete', 'failed')", name="state"),
@@ -211,6 +198,7 @@ trainings = Table(
     Column("resumed_from_epoch", Integer, nullable=True),
     Column("detail", Text, nullable=False),
     Column("finished_at", UtcDateTime, nullable=False),
+    Column("weights", String(64), nullable=True),
 )
 
 rungs = Table(
@@ -263,6 +251,7 @@ evaluations = Table(
     *(Column(name, Double, nullable=False) for name in METRICS),
     Column("violation", Double, nullable=False),
     Column("told_order", Integer, nullable=True),
+    _checksum(),
     UniqueConstraint("trial_id", "position"),
     UniqueConstraint("study_id", "told_order"),
     # Ids grow as rows are committed, so what is new to a reader of a study is the tail of this index.
@@ -291,6 +280,7 @@ repeats = Table(
     Column("training_key", String(64), nullable=False),
     *(Column(name, Double, nullable=False) for name in METRICS),
     Column("finished_at", UtcDateTime, nullable=False),
+    _checksum(),
     PrimaryKeyConstraint("trial_id", "position", "seed"),
 )
 
@@ -302,5 +292,6 @@ analyses = Table(
     Column("question", String(200), nullable=False),
     Column("upto", BigInteger, nullable=False),
     Column("document", Text, nullable=False),
+    _checksum(),
     PrimaryKeyConstraint("study_id", "question"),
 )

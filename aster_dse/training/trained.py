@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aster_dse.network.finite import check_answers
 from aster_dse.network.geometry import NetworkGeometry
 from aster_dse.network.memory import keep_freed_memory
 from aster_dse.network.model import Recorder, SpikeDrivenTransformer
@@ -161,14 +162,20 @@ def predict_logits(
     skipped: frozenset[int] = frozenset(),
     recorder: Recorder | None = None,
 ) -> NDArray[np.float32]:
-    """Logits ``[N, T, classes]`` of every step alone."""
+    """Logits ``[N, T, classes]`` of every step alone.
+
+    Raises:
+        NotFiniteAnswersError: some are NaN or infinite.
+    """
     model.eval()
     parts = []
     for start in range(0, len(feed), batch_size):
         frames = feed.frames(slice(start, start + batch_size))
         logits = model(frames, skipped=skipped, recorder=recorder)
         parts.append(logits.transpose(0, 1).cpu().numpy())
-    return np.concatenate(parts).astype(np.float32, copy=False)
+    answers = np.concatenate(parts).astype(np.float32, copy=False)
+    check_answers(answers)
+    return answers
 
 
 def accuracy_of(model: SpikeDrivenTransformer, feed: Feed) -> float:

@@ -5,22 +5,26 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from aster_dse.errors import AsterError, InputError
+from aster_dse.network.finite import NotFiniteAnswersError, not_finite
 from aster_dse.network.model import SpikeDrivenTransformer
 from aster_dse.network.neurons import surrogate_function
 from aster_dse.network.on_workload import geometry_for
 from aster_dse.space import NetworkConfig, TrainingConfig
+from aster_dse.stored_files import SetAside, forget
 from aster_dse.training import checkpoint as files
 from aster_dse.training.batches import Batches
 from aster_dse.training.group import Group
+from aster_dse.training.kept import KeptTraining
 from aster_dse.training.loss import loss_of
 from aster_dse.training.optimiser import optimiser_for
 from aster_dse.training.precision import Precision
@@ -41,17 +45,21 @@ _log = logging.getLogger(__name__)
 
 
 class TrainingDiverged(AsterError):  # noqa: N818 an outcome of a trial, named as the search reports it
-    """The loss became infinite or no number."""
+    """The loss, or a weight, became infinite or no number.
 
-    def __init__(self, epoch: int, step: int, loss: float, learning_rate: float) -> None:
+    Args:
+        weights: which weights did, where the loss did not.
+    """
+
+    def __init__(self, epoch: int, step: int, loss: float, learning_rate: float, weights: str = "") -> None:
         self.epoch, self.step, self.loss, self.learning_rate = epoch, step, loss, learning_rate
-        super().__init__(
-            f"the loss became {loss} in epoch {epoch}, step {step}, at learning rate {learning_rate:.3g}"
-        )
+        self.weights = weights
+        what = weights or f"the loss became {loss}"
+        super().__init__(f"{what} in epoch {epoch}, step {step}, at learning rate {learning_rate:.3g}")
 
-    def __reduce__(self) -> tuple[type[TrainingDiverged], tuple[int, int, float, float]]:
+    def __reduce__(self) -> tuple[type[TrainingDiverged], tuple[int, int, float, float, str]]:
         # Workers send their failures to the driver; an exception pickles its message alone by default.
-        return type(self), (self.epoch, self.step, self.loss, self.learning_rate)
+        return type(self), (self.epoch, self.step, self.loss, self.learning_rate, self.weights)
 
 
 def train(
@@ -66,6 +74,8 @@ def train(
     initial: InitialWeights | None = None,
     group: Group | None = None,
     until: int | None = None,
+    expected: Mapping[str, str] = MappingProxyType({}),
+    on_damage: Callable[[SetAside], None] | None = None,
 ) -> TrainedNetwork:
     """Train ``network`` on ``workload``, going on from what lies in ``folder``.
 
@@ -73,14 +83,16 @@ def train(
     is the same to the bit, also when the training was killed and went on from its last epoch.
 
     Args:
-        folder: gets ``epoch.safetensors`` after every epoch and ``network.safetensors`` at the end; files of
-            another configuration or damaged ones are logged and replaced.
+        folder: gets ``epoch.safetensors`` after every epoch and ``network.safetensors`` at the end. Damaged
+            files, and those of another configuration, are set aside and made anew.
         on_epoch: called after each epoch run here.
         device: ``auto`` takes CUDA where there is one.
         initial: weights to start from, for fine-tuning.
         group: the processes that train this network together; each calls this function, the first writes.
         until: epoch after which to pause; None trains to the end. What is given back is the network as it is
             then; ``epoch.safetensors`` stays, and a later call goes on from there.
+        expected: SHA-256 by name of files that have none beside them.
+        on_damage: told of every file that is set aside; by default they are logged.
 
     Raises:
         InputError: an augmentation, a precision or initial weights that do not fit.
@@ -89,13 +101,20 @@ def train(
     where = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     group = Group() if group is None else group
     configuration = files.identity(workload.config, network, training, initial)
-    finished = group.agree(lambda: _finished(folder / files.NETWORK_FILE, configuration))
+    kept = KeptTraining(folder, configuration, expected, on_damage or _log.warning)
+    finished = group.agree(kept.finished)
     if finished is not None:
         finished.model.to(where)
         return finished
     with torch_threads(threads), torch.enable_grad():
         run = _Run(workload, network, training, where, initial, group)
-        run.restore(group.agree(lambda: _interrupted(folder / files.EPOCH_FILE, configuration)))
+        interrupted = group.agree(kept.interrupted)
+        try:
+            run.restore(interrupted)
+        except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+            if group.writes:
+                kept.replace(files.EPOCH_FILE, f"is no state of this training: {error}")
+            run = _Run(workload, network, training, where, initial, group)
         resumed = len(run.history)
         end = training.epochs if until is None else min(until, training.epochs)
         while len(run.history) < end:
@@ -107,33 +126,8 @@ def train(
         trained = run.result(resumed)
     if group.writes and trained.epochs == training.epochs:
         files.write_trained(folder / files.NETWORK_FILE, trained, configuration)
-        (folder / files.EPOCH_FILE).unlink(missing_ok=True)
+        forget(folder / files.EPOCH_FILE)
     return trained
-
-
-def _finished(path: Path, configuration: dict[str, Any]) -> TrainedNetwork | None:
-    try:
-        return None if _interrupted(path, configuration) is None else files.load_trained(path)
-    except AsterError as error:
-        _log.warning("%s; training anew", error)
-        return None
-
-
-def _interrupted(
-    path: Path, configuration: dict[str, Any]
-) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """The checkpoint at ``path``, where there is one of this configuration."""
-    if not path.is_file():
-        return None
-    try:
-        tensors, metadata = files.read(path)
-    except AsterError as error:
-        _log.warning("%s; training anew", error)
-        return None
-    if {name: metadata.get(name) for name in configuration} != configuration:
-        _log.warning("%s belongs to another configuration; training anew", path)
-        return None
-    return tensors, metadata
 
 
 class _Run:
@@ -193,8 +187,15 @@ class _Run:
             self.precision.step(loss, self.optimiser)
             self._follow((number - 1) * steps + step + 1)
             total, seen = total + value * batch.samples, seen + batch.samples
+        # The loss of the last step says nothing of what that step did to the weights.
+        for state in (self.model.state_dict(), self.average):
+            if problem := not_finite(state):
+                raise TrainingDiverged(number, steps, value, rate, problem)
         with _weights(self.model, self.average):
-            accuracy = accuracy_of(self.model, self.validation_feed)
+            try:
+                accuracy = accuracy_of(self.model, self.validation_feed)
+            except NotFiniteAnswersError as error:
+                raise TrainingDiverged(number, steps, value, rate, error.problem) from None
         row = EpochRow(
             epoch=number,
             loss=total / seen,

@@ -1,14 +1,14 @@
 """A folder of arrays under content keys, safe for many processes at once.
 
-A file is written whole under a temporary name and then moved into place, so that a reader sees either
-nothing or all of it, and of two processes that make the same entry the last one wins. A damaged file is made
-again.
+A file is written whole with its digest beside it (:mod:`aster_dse.stored_files`), so that a reader sees
+either nothing or all of it; two processes that make the same entry write the same bytes. A damaged file is
+logged and made again.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -17,9 +17,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from aster_dse.errors import InputError
+from aster_dse.errors import InputError, NotFoundError
+from aster_dse.stored_files import DamagedFileError, keep, verify_kept
 
-__all__ = ["cached_arrays", "default_cache"]
+__all__ = ["cached_arrays", "default_cache", "verified"]
+
+_log = logging.getLogger(__name__)
 
 Arrays = Mapping[str, NDArray[np.generic]]
 
@@ -45,7 +48,8 @@ def cached_arrays(folder: Path, key: str, make: Callable[[], Arrays]) -> Arrays:
         return stored
     arrays = make()
     try:
-        _write(path, arrays)
+        folder.mkdir(parents=True, exist_ok=True)
+        keep(path, lambda file: np.savez(file, allow_pickle=False, **arrays), durable=False)
     except OSError as error:
         raise InputError(
             str(folder), f"the data cache cannot be written: {error.strerror or error}", "set ASTER_DSE_CACHE"
@@ -53,23 +57,24 @@ def cached_arrays(folder: Path, key: str, make: Callable[[], Arrays]) -> Arrays:
     return arrays
 
 
+def verified(path: Path) -> bool:
+    """Whether a file of the cache is there and as it was written; a damaged one is logged."""
+    try:
+        verify_kept(path, "cached data")
+    except DamagedFileError as error:
+        _log.warning("%s: %s; made anew", path, error.problem)
+        return False
+    except (NotFoundError, OSError):
+        return False
+    return True
+
+
 def _read(path: Path) -> Arrays | None:
+    if not verified(path):
+        return None
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except FileNotFoundError:
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, KeyError, AttributeError) as error:
+        _log.warning("%s: no arrays of NumPy (%s); made anew", path, type(error).__name__)
         return None
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, KeyError, AttributeError):
-        return None  # damaged, so it will be replaced
-
-
-def _write(path: Path, arrays: Arrays) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

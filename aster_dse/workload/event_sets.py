@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aster_dse.errors import InputError
 from aster_dse.space import WorkloadConfig
+from aster_dse.stored_files import keep
+from aster_dse.workload.cache import verified
 from aster_dse.workload.dataset import FrameSource
 from aster_dse.workload.event_files import Events, Sensor, read_events
 from aster_dse.workload.event_frames import binned_counts, count_frames
@@ -70,7 +71,7 @@ def event_frames(tree: EventTree, config: WorkloadConfig, sensor: Sensor, cache:
     samples = (*tree.train, *tree.test)
     shape = (config.timesteps, 2, config.resolution, config.resolution)
     path = cache / f"{config.name}-{_key(tree, config, sensor)}.npy"
-    stored = _opened(path)
+    stored = _opened(path) if verified(path) else None
     if stored is None or stored.shape != (len(samples), *shape):
         try:
             _make(path, samples, tree.content, config, sensor)
@@ -93,20 +94,16 @@ def _opened(path: Path) -> NDArray[np.uint8] | None:
 def _make(
     path: Path, samples: tuple[Recording, ...], content: str, config: WorkloadConfig, sensor: Sensor
 ) -> None:
+    def write(file: IO[bytes]) -> None:
+        shape = (len(samples), config.timesteps, 2, config.resolution, config.resolution)
+        head = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, head)
+        make = _ready if content == "frames" else _counted
+        for sample in samples:
+            file.write(make(sample, config, sensor).tobytes())
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            shape = (len(samples), config.timesteps, 2, config.resolution, config.resolution)
-            head = {"descr": "|u1", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, head)
-            for sample in samples:
-                make = _ready if content == "frames" else _counted
-                file.write(make(sample, config, sensor).tobytes())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    keep(path, write, durable=False)
 
 
 def _ready(sample: Recording, config: WorkloadConfig, sensor: Sensor) -> NDArray[np.uint8]:

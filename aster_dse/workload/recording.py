@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import zipfile
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aster_dse.errors import ExistsError, InputError
+from aster_dse.stored_files import write_whole
 from aster_dse.workload.closed_loop import BIN_US, Screen
 from aster_dse.workload.dataset import Split, Workload
 from aster_dse.workload.event_camera import EventStream
@@ -93,7 +93,9 @@ def record_workload(
         missing = [task for task in tasks if not _complete(task.path)]
         kept = len(tasks) - len(missing)
         if missing:
-            _replace(folder / UNFINISHED, f"{len(missing)} of {len(tasks)} recordings\n".encode())
+            write_whole(
+                folder / UNFINISHED, f"{len(missing)} of {len(tasks)} recordings\n".encode(), durable=False
+            )
         events = 0
         chunk = max(1, _CHUNK_BYTES // (4 * resolution**2))
         for start in range(0, len(missing), chunk):
@@ -133,7 +135,7 @@ def _claim(folder: Path, settings: dict[str, object]) -> None:
         if (folder / "events_np").exists():
             raise ExistsError(f"{folder}: has an events_np that was not recorded here (another -o)")
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(path, text.encode())
+        write_whole(path, text.encode(), durable=False)
     elif path.read_text(encoding="utf-8") != text:
         raise ExistsError(f"{path}: the recordings there were made with other settings (another -o)")
 
@@ -215,16 +217,5 @@ def _write(path: Path, stream: EventStream, number: int) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     content = io.BytesIO()
     np.savez_compressed(content, allow_pickle=False, **arrays)
-    _replace(path, content.getvalue())
+    write_whole(path, content.getvalue(), durable=False)
     return mine.stop - mine.start
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write ``path`` whole or not at all."""
-    temporary = path.with_name(f".{path.name}-{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

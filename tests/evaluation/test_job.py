@@ -190,6 +190,7 @@ def test_a_paused_training_goes_on_elsewhere_and_ends_the_same(
     assert all(evaluation.feasible for evaluation in paused.evaluations)
     assert {path.name for path in (tmp_path / "here" / paused.training_key).iterdir()} == {
         "epoch.safetensors",
+        "epoch.safetensors.sha256",
         "lock",
     }
     reports: list[EpochReport] = []

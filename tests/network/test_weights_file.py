@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import pickle
+import re
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from official import NAMES, load_official
 from safetensors.torch import load_file, save_file
 
 from aster_dse.errors import AsterError, InputError
-from aster_dse.network.published import published_shape, stated_shape, translate
-from aster_dse.network.weights_file import read_weights
+from aster_dse.network.model import SpikeDrivenTransformer
+from aster_dse.network.published import load_published, published_shape, stated_shape, translate
+from aster_dse.network.weights_file import plain_names, read_weights
 
 
 def _weights(scale: float = 1.0) -> dict[str, torch.Tensor]:
@@ -180,3 +182,79 @@ def test_a_part_of_q_k_and_v_that_is_missing_is_named() -> None:
     del weights["block.1.attn.k_bn.weight"]
     with pytest.raises(InputError, match=r"x: no block\.1\.attn\.k_bn\.weight"):
         translate(weights, "x")
+
+
+WRAPPED = (
+    "module.",
+    "_orig_mod.",
+    "module._orig_mod.",
+    "_orig_mod.module.",
+    "module.module._orig_mod.",
+    "_fsdp_wrapped_module._orig_mod.",
+)
+
+
+@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+@pytest.mark.parametrize("wrapped", WRAPPED)
+def test_names_that_wrappers_of_the_model_made_are_understood(
+    wrapped: str, ending: str, tmp_path: Path
+) -> None:
+    """torch.compile, DataParallel and FSDP, in whatever order, and each part of the network alone."""
+    weights = _weights()
+    named = {f"{wrapped}{name}": tensor for name, tensor in weights.items()}
+    inside = {name.replace("block.0.", f"block.0.{wrapped}"): tensor for name, tensor in weights.items()}
+    for position, content in enumerate((named, inside)):
+        path = tmp_path / f"{position}.{ending}"
+        if ending == "pth":
+            torch.save({"state_dict": content}, path)
+        else:
+            save_file(content, path)
+        read = read_weights(path).weights
+        assert read.keys() == weights.keys()
+        assert all(torch.equal(read[name], tensor) for name, tensor in weights.items())
+    assert translate(named, "here").keys() == translate(weights, "here").keys()
+
+
+def test_an_averaged_model_is_read_without_its_count_of_models() -> None:
+    weights = {"n_averaged": torch.tensor(3), **_prefixed(_weights())}
+    assert plain_names(weights, "here").keys() == _weights().keys()
+
+
+def test_two_different_weights_of_one_name_are_refused() -> None:
+    weights = {"head.bias": torch.zeros(2), "module.head.bias": torch.ones(2)}
+    with pytest.raises(InputError, match=r"holds head\.bias twice, once as module\.head\.bias"):
+        plain_names(weights, "here")
+
+
+@pytest.mark.parametrize("missing", ["all", "those of q"])
+def test_weights_without_the_counts_of_batches_are_loaded(missing: str) -> None:
+    """Old versions of PyTorch and converters leave ``num_batches_tracked`` out."""
+    reference = load_official("sdt_static_lif")
+    part = "num_batches_tracked" if missing == "all" else "q_bn.num_batches_tracked"
+    weights = {name: tensor for name, tensor in _weights().items() if not name.endswith(part)}
+    assert len(weights) < len(_weights())
+    models = [SpikeDrivenTransformer(reference.config, reference.geometry) for _ in range(2)]
+    load_published(models[0], _weights())
+    load_published(models[1], weights)
+    ours, theirs = (model.state_dict() for model in models)
+    names = [name for name in ours if not name.endswith("num_batches_tracked")]
+    assert all(torch.equal(ours[name], theirs[name]) for name in names)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e39])
+def test_weights_that_are_no_numbers_are_refused_with_their_name_and_count(value: float) -> None:
+    """1e39 is a number in double precision, and none in the network's."""
+    weights = {name: tensor.double() if tensor.ndim else tensor for name, tensor in _weights().items()}
+    weights["block.0.mlp.fc1_bn.running_var"][1:3] = value
+    weights["head.weight"][0, 0] = value
+    with pytest.raises(InputError) as caught:
+        translate(_prefixed(weights), "w.pth")
+    (line,) = str(caught.value).splitlines()
+    assert re.search(r"w\.pth: 2 of the \d+ values of block\.0\.mlp\.fc1_bn\.running_var", line)
+    assert re.search(r"1 of the [\d,]+ values of head\.weight are NaN or infinite", line)
+
+
+def test_a_weight_that_the_network_does_not_use_may_be_anything() -> None:
+    weights = _weights()
+    weights["block.0.attn.talking_heads.weight"] = torch.full((8, 8, 1, 1), float("nan"))
+    assert "head.weight" in translate(weights, "here")

@@ -205,7 +205,8 @@ def test_a_look_leaves_nothing_but_the_checkpoint(tmp_path: Path) -> None:
     assert looks
     assert {report.at_most for report in looks} == {4}
     folder = tmp_path / paused.training_key
-    assert {path.name for path in folder.iterdir()} == {"epoch.safetensors", "lock"}
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"epoch.safetensors", "epoch.safetensors.sha256", "lock"}
     # What a worker that was killed during a look left.
     (folder / "look-1").mkdir()
     (folder / "look-1" / "pass-0.npz").write_bytes(b"")

@@ -18,6 +18,7 @@ from aster_dse.search.automatic import Choice
 from aster_dse.search.driver import run_search
 from aster_dse.search.protocol import (
     EpochReport,
+    FileReport,
     NetworkFailure,
     NetworkJob,
     NetworkResult,
@@ -62,6 +63,9 @@ class Recorder:
 
     def passes(self, report: PassReport) -> None:
         raise AssertionError(f"no arrays are real here, but there is {report}")
+
+    def file(self, report: FileReport) -> None:
+        raise AssertionError(f"no file is damaged here, but there is {report}")
 
     def trial_ended(self, outcome: Outcome, progress: Progress) -> None:
         self.ended.append((outcome, progress))
@@ -448,7 +452,7 @@ def test_files_that_a_worker_sends_are_kept_and_catalogued(sqlite_url: str, tmp_
             (file,) = store.artifacts(trial.training_key)
             kept = tmp_path / "artifacts" / file.path
             assert kept.read_bytes() == b"weights %d" % trial.number
-            assert [path.name for path in kept.parent.iterdir()] == ["network.safetensors"]
+            assert {path.name for path in kept.parent.iterdir()} == {kept.name, f"{kept.name}.sha256"}
 
 
 def test_a_file_name_that_leads_elsewhere_is_refused(sqlite_url: str, tmp_path: Path) -> None:

@@ -109,6 +109,12 @@ def test_a_newer_database_is_refused_in_one_line(database_url: str) -> None:
 
 ARRAYS = ("accuracy_ideal", "accuracy_min", "accuracy_std", "chip_yield")
 """Columns of revision 0004."""
+WEIGHTS = (
+    ("aster_trials", "weights"),
+    ("aster_trainings", "weights"),
+    *((f"aster_{table}", "checksum") for table in ("trials", "evaluations", "repeats", "analyses")),
+)
+"""Tables and columns of revision 0008."""
 
 
 def test_what_was_stored_before_is_of_ideal_arrays(database_url: str) -> None:
@@ -126,6 +132,8 @@ def test_what_was_stored_before_is_of_ideal_arrays(database_url: str) -> None:
                 connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {name}"))
         connection.execute(text("UPDATE aster_evaluations SET violation = 0.5 WHERE position = 1"))
         connection.execute(text("ALTER TABLE aster_trials DROP COLUMN passes"))
+        for table, name in WEIGHTS:
+            connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {name}"))
     database.close()
     set_revision(database_url, "0003")
     assert upgrade(database_url) == HEAD
@@ -146,6 +154,8 @@ def set_back(url: str) -> None:
     """Make a database what revision 0001 would have made of it."""
     database = Database(url)
     with database.writing() as connection:
+        for table, name in WEIGHTS:
+            connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {name}"))
         for table in ("aster_analyses", "aster_repeats", "aster_looks"):
             connection.execute(text(f"DROP TABLE {table}"))
         for name in ("paused_epoch", "passes"):

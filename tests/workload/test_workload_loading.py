@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from aster_dse.errors import InputError
 from aster_dse.space import WorkloadConfig
+from aster_dse.stored_files import digest_file
 from aster_dse.workload import Workload, load_workload, workload_names, workload_shape
 from aster_dse.workload.cache import cached_arrays, default_cache
 from aster_dse.workload.partition import stratified_partition
@@ -125,7 +126,7 @@ def test_the_seed_decides_frames_and_splits(cache: Path, tmp_path: Path) -> None
 
 def test_a_second_loading_reads_the_cache_and_gives_the_same(tmp_path: Path) -> None:
     made = load_workload(dvs(), cache=tmp_path)
-    (path,) = tmp_path.iterdir()
+    (path,) = tmp_path.glob("*.npz")
     written = path.stat()
     assert digest(load_workload(dvs(), cache=tmp_path)) == digest(made)
     assert (path.stat().st_mtime_ns, path.stat().st_ino) == (written.st_mtime_ns, written.st_ino)
@@ -134,7 +135,7 @@ def test_a_second_loading_reads_the_cache_and_gives_the_same(tmp_path: Path) -> 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "garbage", "flipped", "not an archive"])
 def test_a_damaged_cache_file_is_made_again(tmp_path: Path, damage: str) -> None:
     made = load_workload(dvs(), cache=tmp_path)
-    (path,) = tmp_path.iterdir()
+    (path,) = tmp_path.glob("*.npz")
     whole = path.read_bytes()
     flipped = bytearray(whole)
     flipped[len(whole) // 2] ^= 0xFF
@@ -149,7 +150,7 @@ def test_a_damaged_cache_file_is_made_again(tmp_path: Path, damage: str) -> None
     )
     assert digest(load_workload(dvs(), cache=tmp_path)) == digest(made)
     assert path.read_bytes() == whole
-    assert list(tmp_path.iterdir()) == [path]
+    assert set(tmp_path.iterdir()) == {path, digest_file(path)}
 
 
 def test_a_cache_file_that_would_run_code_is_made_again(tmp_path: Path) -> None:
@@ -166,7 +167,7 @@ def _load(folder: Path) -> bytes:
 def test_processes_may_make_the_same_workload_at_once(tmp_path: Path) -> None:
     with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as pool:
         assert len(set(pool.map(_load, [tmp_path] * 3))) == 1
-    assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".npz", ".sha256"]
 
 
 def test_a_failed_writing_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

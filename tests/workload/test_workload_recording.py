@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -149,12 +150,12 @@ def test_other_peoples_recordings_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_no_half_written_file_stays_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_path: Path, _content: bytes) -> int:
+    def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     _record(_pictures(), tmp_path, limit=1)
     before = _files(tmp_path)
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(InputError, match="No space left on device"):
         _record(_pictures(), tmp_path)
     assert _files(tmp_path) == before

@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +26,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from aster_dse.errors import NotFoundError
+from aster_dse.stored_files import DamagedFileError, keep, verify_kept
 from aster_dse.workload.cache import default_cache
 
 __all__ = ["FAST", "STEADY", "Build", "Kernels", "available", "kernels_for", "load"]
@@ -182,7 +185,8 @@ def _built(compiler: str, build: Build, processor: tuple[str, ...]) -> Path:
     key = hashlib.sha256("\0".join(facts).encode()).hexdigest()[:20]
     folder = default_cache() / "kernels"
     built = folder / f"{build.name}-{key}.so"
-    if built.is_file():
+    with suppress(NotFoundError, DamagedFileError):
+        verify_kept(built, "compiled kernels")
         return built
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
@@ -191,7 +195,7 @@ def _built(compiler: str, build: Build, processor: tuple[str, ...]) -> Path:
             [*compiler.split(), *flags, "-o", str(made), str(sources[0]), "-lm"],
             check=True, capture_output=True, text=True, timeout=120,
         )  # fmt: skip
-        os.replace(made, built)
+        keep(built, made.read_bytes(), durable=False)
     return built
 
 
