@@ -68,7 +68,7 @@ class ParallelJob:
                 _work,
                 train_loop_config={
                     "job": job,
-                    "workload": ray.put(workload),
+                    "workload": None if workload is None else ray.put(workload),
                     "threads": needs.cpus,
                     "reports": reports,
                 },
@@ -105,7 +105,8 @@ def _work(config: Mapping[str, Any]) -> Outcome | None:
 
     die_with_node()
     keep_freed_memory()
-    job, workload = config["job"], ray.get(config["workload"])
+    job, given = config["job"], config["workload"]
+    workload = None if given is None else ray.get(given)
     device = get_device()
     if device.type == "cuda":
         torch.cuda.set_device(device)

@@ -10,9 +10,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aster_dse.errors import InputError
+from aster_dse.errors import DataMismatchError, InputError
 from aster_dse.evaluation.design_checks import check_designs
-from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.search.history import past_looks, past_trials
 from aster_dse.search.journal import Journal
 from aster_dse.search.outcomes import keep_file, problem_of, refused
@@ -20,7 +19,6 @@ from aster_dse.search.protocol import (
     EpochReport,
     Executor,
     NetworkFailure,
-    NetworkJob,
     NetworkPause,
     NetworkResult,
     Outcome,
@@ -29,7 +27,8 @@ from aster_dse.search.protocol import (
 from aster_dse.search.reference import reference_point_of
 from aster_dse.search.scheduler import Proposal, Scheduler
 from aster_dse.search.telling import Observer, Progress, SearchSummary, Work
-from aster_dse.space import Candidate, HardwareConfig, SearchSpace
+from aster_dse.search.trial_jobs import TrialJobs
+from aster_dse.space import HardwareConfig, SearchSpace
 
 if TYPE_CHECKING:
     from aster_dse.store.rows import StudyRow
@@ -124,6 +123,7 @@ class _Driver:
         self._space = space
         self._executor = executor
         self._artifacts = artifacts
+        self._jobs = TrialJobs(store, study, space, artifacts)
         self._target = trials
         self.work = Work()
         self._observer = observer
@@ -224,7 +224,7 @@ class _Driver:
         proposal = self._scheduler.ask(number)
         if proposal is None:
             return "every network of the space has been tried"
-        candidate = self._space.candidate(proposal.assignment)
+        candidate = self._jobs.candidate(number, proposal)
         self._store.begin_trial(
             self._study.id,
             number,
@@ -236,43 +236,16 @@ class _Driver:
         return ""
 
     def _submit(self, number: int, proposal: Proposal) -> None:
-        candidate = self._space.candidate(proposal.assignment)
-        job = NetworkJob(
-            study=self._study.name,
-            trial=number,
-            candidate=candidate,
-            inner=(),
-            constraints=tuple(str(bound) for bound in self._space.constraints),
-            artifacts=str(self._artifacts),
-            question=self._question(proposal.seed),
+        job = self._jobs.job(
+            number,
+            proposal,
             pause_at=self._scheduler.pause_at(number),
-            files=self._checkpoint(number, candidate),
+            resumed=bool(self._scheduler.last_look(number)),
         )
         self._executor.submit(job)
         self._in_flight.add(number)
         if self._observer is not None:
             self._observer.trial_started(number, job.candidate)
-
-    def _question(self, seed: int) -> InnerQuestion:
-        space = self._space
-        return InnerQuestion(
-            parameters=space.inner,
-            inactive={parameter.path: space.fixed[parameter.path] for parameter in space.inner},
-            objectives=dict(space.objectives),
-            constraints=tuple(str(bound) for bound in space.constraints),
-            count=space.search.inner,
-            seed=seed,
-            passes=space.search.passes,
-        )
-
-    def _checkpoint(self, number: int, candidate: Candidate) -> dict[str, bytes]:
-        """Where a training that paused stands: the worker that goes on may not see this disk."""
-        if not self._scheduler.last_look(number):
-            return {}
-        from aster_dse.training.checkpoint import EPOCH_FILE
-
-        path = self._artifacts / candidate.training_key() / EPOCH_FILE
-        return {EPOCH_FILE: path.read_bytes()} if path.is_file() else {}
 
     def _known(self, outcome: Outcome) -> bool:
         """A pause that was delivered before; the trial goes on by now."""
@@ -287,6 +260,9 @@ class _Driver:
                 outcome = self._finish(outcome)
             else:
                 outcome = self._pause(outcome)
+        if isinstance(outcome, NetworkFailure) and outcome.kind == "data":
+            # Says nothing of the network: its trial is interrupted, and resumed with the right data.
+            raise DataMismatchError(f"study {self._study.name}", outcome.reason, "")
         if isinstance(outcome, NetworkFailure):
             self._store.fail_trial(self._study.id, outcome)
             self._scheduler.tell_failure(outcome.trial)

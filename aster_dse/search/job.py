@@ -28,6 +28,7 @@ from aster_dse.evaluation.on_arrays import evaluate_on_arrays
 from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.evaluation.result import Evaluation
 from aster_dse.numerics.network_passes import NetworkPasses
+from aster_dse.search.job_data import check_unchanged, data_for
 from aster_dse.search.job_passes import forget_looks, look_folder, passes_of, what_passes_did
 from aster_dse.search.outcomes import keep_file
 from aster_dse.search.protocol import (
@@ -43,7 +44,7 @@ from aster_dse.space import parse_constraint
 from aster_dse.training import EpochRow, TrainedNetwork, TrainingDiverged, train
 from aster_dse.training.checkpoint import EPOCH_FILE, NETWORK_FILE
 from aster_dse.training.group import Group
-from aster_dse.workload import Workload, load_workload
+from aster_dse.workload import Workload
 
 __all__ = ["join_training", "run_job"]
 
@@ -60,7 +61,7 @@ def run_job(
     """Do the work of ``job`` in this process.
 
     Args:
-        workload: the data of ``job.candidate.workload``; loaded where it is not given.
+        workload: the data of ``job.candidate.workload``; loaded from this machine where it is not given.
         on_report: called after every epoch trained here, and before every pass made here.
         device: as for :func:`~aster_dse.training.train`.
         threads: of this process's linear algebra.
@@ -69,24 +70,28 @@ def run_job(
 
     Returns:
         A result; a pause, where the job asks for one before the training's end; or a failure of kind
-        ``diverged``, ``input`` or ``error`` (no pass could be made) with its reason. Other errors are raised.
+        ``diverged``, ``input`` or ``error`` (no pass could be made) with its reason. Other errors are raised,
+        :class:`~aster_dse.errors.DataMismatchError` among them.
     """
     started = time.perf_counter()
     key = job.candidate.training_key()
     folder = Path(job.artifacts) / key
     try:
-        workload = load_workload(job.candidate.workload) if workload is None else workload
+        workload = data_for(job, workload)
         folder.mkdir(parents=True, exist_ok=True)
         # Two trials may want one network at once: the second waits and finds it. The lock ends with its
         # holder, however that ends.
         with FileLock(folder / "lock"):
             _lay_down(job.files, folder)
             trained, reused = _trained(job, workload, folder, on_report, device, threads, group)
+            if not reused:
+                (folder / TRACE_FILE).unlink(missing_ok=True)  # of a network that this one replaced
+                check_unchanged(job, workload, [folder / name for name in (NETWORK_FILE, EPOCH_FILE)])
             if trained.epochs < job.candidate.training.epochs:
                 return _pause(job, trained, workload, folder, started, threads, on_report)
             forget_looks(folder)
             trace = _trace(trained, workload, folder, threads)
-        summary = _summary(trained, trace)
+        summary = _summary(trained, trace, workload)
         passes = passes_of(
             job,
             trained,
@@ -146,10 +151,13 @@ def _files(passes: NetworkPasses | None) -> list[str]:
     return [NETWORK_FILE, TRACE_FILE, *([] if passes is None else dict.fromkeys(passes.log.files))]
 
 
-def join_training(job: NetworkJob, *, workload: Workload, device: str, threads: int, group: Group) -> None:
+def join_training(
+    job: NetworkJob, *, workload: Workload | None, device: str, threads: int, group: Group
+) -> None:
     """Take part in the training that the first process of ``group`` does for ``job``; nothing is written."""
     # Those two the first process meets too, and reports.
     with suppress(TrainingDiverged, InputError):
+        workload = data_for(job, workload)
         _trained(job, workload, Path(job.artifacts), None, device, threads, group)
 
 
@@ -242,8 +250,9 @@ def _trace(trained: TrainedNetwork, workload: Workload, folder: Path, threads: i
         return trace
 
 
-def _summary(trained: TrainedNetwork, trace: ActivityTrace) -> dict[str, Any]:
+def _summary(trained: TrainedNetwork, trace: ActivityTrace, workload: Workload) -> dict[str, Any]:
     return {
+        **({} if workload.config.data is None else {"data": workload.config.data}),
         "accuracy": trained.accuracy,
         "epochs": trained.epochs,
         "parameters": trained.parameters,

@@ -43,6 +43,8 @@ class NetworkJob:
     """Epoch after which to pause the training; None trains to the end."""
     files: dict[str, bytes] = field(default_factory=dict)
     """Name to content of the checkpoint to go on from, where the worker may not see the driver's disk."""
+    data: str = ""
+    """Folder in which data sets lie on the driver's machine, for a worker that reads them itself."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ class NetworkPause:
 class NetworkFailure:
     """A failed trial, with its reason.
 
-    ``kind`` is one of ``diverged``, ``input``, ``memory``, ``worker``, ``error``.
+    ``kind`` is one of ``diverged``, ``input``, ``memory``, ``worker``, ``error``; and ``data`` where a data
+    set is not the one of the candidate, which says nothing of the network: a search ends with it.
     """
 
     trial: int

@@ -10,17 +10,17 @@ from sqlalchemy import delete, insert, select, union, update
 from sqlalchemy.exc import IntegrityError
 
 from aster_dse.errors import ExistsError, InputError, NotFoundError
-from aster_dse.space import METRICS
 from aster_dse.store.database import Database
 from aster_dse.store.encoding import dump_json, finite, study_name
 from aster_dse.store.errors import LeaseHeldError
+from aster_dse.store.goals import check_objectives, constraint_rows, objective_rows
 from aster_dse.store.lease import Lease, check_lease, hold, live_holder
 from aster_dse.store.queries import read_studies
 from aster_dse.store.reading import StudyQueries
 from aster_dse.store.recording import Recorder
 from aster_dse.store.rows import Artifact, RepeatRow, StudyRow
 from aster_dse.store.schema import open_schema
-from aster_dse.store.tables import analyses, constraints, objectives, repeats, studies, trainings, trials
+from aster_dse.store.tables import analyses, objectives, repeats, studies, trainings, trials
 
 if TYPE_CHECKING:
     from aster_dse.search.protocol import NetworkFailure, NetworkPause, NetworkResult
@@ -60,14 +60,18 @@ class StudyStore(StudyQueries):
         seed: int = 0,
         sampler: str = "tpe",
         code_version: str = "",
+        data: Sequence[Mapping[str, Any]] = (),
     ) -> StudyRow:
         """Create a study.
+
+        Args:
+            data: its data sets in folders, as :class:`aster_dse.workload.KnownData` has them.
 
         Raises:
             ExistsError: there is one of this name.
             InputError: the name, an objective or a direction is not acceptable.
         """
-        _check_objectives(objectives)
+        check_objectives(objectives)
         values = {
             "name": study_name(name),
             "space": dump_json(dict(space)),
@@ -75,6 +79,7 @@ class StudyStore(StudyQueries):
             "seed": seed,
             "sampler": sampler,
             "code_version": code_version,
+            "data": dump_json(list(data)),
         }
         with self._database.writing() as connection:
             now = self._database.now(connection)
@@ -83,9 +88,9 @@ class StudyStore(StudyQueries):
                 study_id: int = connection.execute(statement.returning(studies.c.id)).scalar_one()
             except IntegrityError:
                 raise ExistsError(f"{self.url}: there is a study {name!r} already") from None
-            connection.execute(*_objective_rows(study_id, objectives))
+            connection.execute(*objective_rows(study_id, objectives))
             if constraints:
-                connection.execute(*_constraint_rows(study_id, constraints))
+                connection.execute(*constraint_rows(study_id, constraints))
             return read_studies(connection, study_id=study_id)[0]
 
     def update_space(self, study_id: int, *, space: Mapping[str, Any], space_hash: str) -> StudyRow:
@@ -95,6 +100,14 @@ class StudyStore(StudyQueries):
                 update(studies)
                 .where(studies.c.id == study_id)
                 .values(space=dump_json(dict(space)), space_hash=space_hash)
+            )
+            return read_studies(recorder.connection, study_id=study_id)[0]
+
+    def set_data(self, study_id: int, data: Sequence[Mapping[str, Any]]) -> StudyRow:
+        """Say what the data sets of a study are: it did not say so yet, or uses more of them by now."""
+        with self._changing(study_id) as recorder:
+            recorder.connection.execute(
+                update(studies).where(studies.c.id == study_id).values(data=dump_json(list(data)))
             )
             return read_studies(recorder.connection, study_id=study_id)[0]
 
@@ -307,27 +320,3 @@ class StudyStore(StudyQueries):
             if token is not None:
                 check_lease(connection, study_id, token)
             yield Recorder(connection, study_id, now)
-
-
-def _check_objectives(goals: Mapping[str, str]) -> None:
-    if not goals:
-        raise InputError("objectives", "there are none", f"some of {', '.join(METRICS)}")
-    for metric, direction in goals.items():
-        if metric not in METRICS:
-            raise InputError("objectives", f"{metric!r} is no metric", f"one of {', '.join(METRICS)}")
-        if direction not in {"max", "min"}:
-            raise InputError(f"objectives.{metric}", f"the direction {direction!r}", "max or min")
-
-
-def _objective_rows(study_id: int, goals: Mapping[str, str]) -> tuple[Any, list[dict[str, Any]]]:
-    return insert(objectives), [
-        {"study_id": study_id, "position": position, "metric": metric, "direction": direction}
-        for position, (metric, direction) in enumerate(goals.items())
-    ]
-
-
-def _constraint_rows(study_id: int, bounds: Sequence[str]) -> tuple[Any, list[dict[str, Any]]]:
-    return insert(constraints), [
-        {"study_id": study_id, "position": position, "expression": expression}
-        for position, expression in enumerate(bounds)
-    ]

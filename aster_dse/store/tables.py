@@ -52,7 +52,7 @@ __all__ = [
     "trials",
 ]
 
-HEAD = "0005"
+HEAD = "0006"
 """Newest revision in ``migrations/versions``: known here so that opening a database need not load Alembic."""
 
 VERSION_TABLE = "aster_schema_version"
@@ -110,6 +110,7 @@ studies = Table(
     Column("code_version", String(128), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+    Column("data", Text, nullable=True),
     UniqueConstraint("name"),
     sqlite_autoincrement=True,
 )

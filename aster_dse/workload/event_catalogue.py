@@ -15,7 +15,8 @@ from aster_dse.space import WorkloadConfig
 from aster_dse.workload.dataset import Split, Workload, WorkloadShape
 from aster_dse.workload.event_files import Sensor
 from aster_dse.workload.event_sets import event_frames
-from aster_dse.workload.event_trees import Layout, find_recordings
+from aster_dse.workload.event_trees import EventTree, Layout, find_recordings
+from aster_dse.workload.identity import DataFiles, identified
 from aster_dse.workload.partition import held_out
 from aster_dse.workload.source import check_resolution
 from aster_dse.workload.trees import TREES, data_root, find_tree
@@ -76,10 +77,24 @@ class EventSet:
         labels = np.array([sample.label for sample in tree.train], np.int64)
         return len(held_out(labels, config.validation_share, config.seed)[0])
 
+    def files(self, config: WorkloadConfig, data: Path | None) -> DataFiles:
+        """See :class:`~aster_dse.workload.source.DataSet`."""
+        self.shape(config)
+        root = self._root(config, data)
+        return self._files(root, find_recordings(root, self.layout, config.timesteps, config.split_by))
+
+    def _files(self, root: Path, tree: EventTree) -> DataFiles:
+        paths = tree.paths()
+        own = root / RECORDING
+        if not self.class_names and own.exists():
+            paths.append(own)
+        return DataFiles.of(root, [path.relative_to(root).as_posix() for path in paths])
+
     def load(self, config: WorkloadConfig, data: Path | None, cache: Path) -> Workload:
         """Its frames, made on first use.
 
         Raises:
+            DataMismatchError: the folder holds other data than the configuration says.
             NotFoundError: its folder is not there.
             InputError: something is missing, mislabelled, empty or damaged; the file is named.
         """
@@ -90,7 +105,11 @@ class EventSet:
         if len(tree.classes) != shape.classes:
             problem = f"has {len(tree.classes)} classes, workload.classes is {shape.classes}"
             raise InputError(str(tree.folder), problem, "the number of its class folders")
-        frames = event_frames(tree, config, layout.sensor, cache)
+        files = self._files(root, tree)
+        config = identified(config, files, cache)
+        frames = event_frames(
+            tree, config, layout.sensor, cache, still_there=lambda: identified(config, files, cache)
+        )
         labels = np.array([sample.label for sample in (*tree.train, *tree.test)], np.int64)
         ours = np.arange(len(tree.train))
         train, validation = held_out(labels[ours], config.validation_share, config.seed)

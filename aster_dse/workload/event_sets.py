@@ -10,11 +10,13 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from aster_dse.errors import InputError
@@ -27,7 +29,7 @@ from aster_dse.workload.npz import named_arrays
 
 __all__ = ["StoredFrames", "event_frames"]
 
-_VERSION = 1
+_VERSION = 2
 """Part of every cache key; raise it when the same recordings make other frames."""
 _IN_MEMORY_BYTES = 1 << 30
 
@@ -61,8 +63,19 @@ class StoredFrames:
         return chosen[:] if whole <= _IN_MEMORY_BYTES else chosen
 
 
-def event_frames(tree: EventTree, config: WorkloadConfig, sensor: Sensor, cache: Path) -> StoredFrames:
+def event_frames(
+    tree: EventTree,
+    config: WorkloadConfig,
+    sensor: Sensor,
+    cache: Path,
+    *,
+    still_there: Callable[[], object],
+) -> StoredFrames:
     """Frames of the training samples of ``tree`` and then of those for the test, made on first use.
+
+    Args:
+        config: identified (``config.data``): frames of other recordings are never taken for these.
+        still_there: called when they are made; raises where the recordings were changed meanwhile.
 
     Raises:
         InputError: a recording is damaged, or the cache cannot be written.
@@ -70,10 +83,18 @@ def event_frames(tree: EventTree, config: WorkloadConfig, sensor: Sensor, cache:
     samples = (*tree.train, *tree.test)
     shape = (config.timesteps, 2, config.resolution, config.resolution)
     path = cache / f"{config.name}-{_key(tree, config, sensor)}.npy"
-    stored = _opened(path)
-    if stored is None or stored.shape != (len(samples), *shape):
+
+    def made() -> bool:
+        stored = _opened(path)
+        return stored is not None and stored.shape == (len(samples), *shape)
+
+    if not made():
         try:
-            _make(path, samples, tree.content, config, sensor)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Of the workers of a machine, one makes them and the others wait for it.
+            with FileLock(path.with_suffix(".lock")):
+                if not made():
+                    _make(path, samples, tree.content, config, sensor, still_there)
         except OSError as error:
             problem = f"the data cache cannot be written: {error.strerror or error}"
             raise InputError(str(cache), problem, "set ASTER_DSE_CACHE") from error
@@ -91,9 +112,13 @@ def _opened(path: Path) -> NDArray[np.uint8] | None:
 
 
 def _make(
-    path: Path, samples: tuple[Recording, ...], content: str, config: WorkloadConfig, sensor: Sensor
+    path: Path,
+    samples: tuple[Recording, ...],
+    content: str,
+    config: WorkloadConfig,
+    sensor: Sensor,
+    still_there: Callable[[], object],
 ) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -103,6 +128,7 @@ def _make(
             for sample in samples:
                 make = _ready if content == "frames" else _counted
                 file.write(make(sample, config, sensor).tobytes())
+        still_there()
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -148,11 +174,10 @@ def _long_recording(path: Path, sensor: Sensor) -> Events:
 
 def _key(tree: EventTree, config: WorkloadConfig, sensor: Sensor) -> str:
     """Of what the frames depend on; not of where the folder lies, how it is split, or who reads it."""
-    sources = []
+    order = hashlib.sha256()
     for sample in (*tree.train, *tree.test):
-        facts = sample.path.stat()
         name = sample.path.relative_to(tree.folder).as_posix()
-        sources.append((name, facts.st_size, facts.st_mtime_ns, sample.window_us))
+        order.update(f"{name} {sample.window_us}\n".encode(errors="surrogateescape"))
     settings = (_VERSION, config.timesteps, config.split_by, config.resolution, sensor.height, sensor.width)
-    text = json.dumps([settings, tree.content, sources])
+    text = json.dumps([settings, tree.content, config.data, order.hexdigest()])
     return hashlib.sha256(text.encode()).hexdigest()[:20]

@@ -22,6 +22,7 @@ from PIL import Image
 from aster_dse.errors import InputError, NotFoundError
 from aster_dse.space import WorkloadConfig
 from aster_dse.workload.dataset import Split, Workload, WorkloadShape
+from aster_dse.workload.identity import DataFiles, identified
 from aster_dse.workload.partition import held_out
 from aster_dse.workload.source import check_resolution
 from aster_dse.workload.trees import find_tree
@@ -183,25 +184,25 @@ class ImageFolder:
             return len(labels)
         return len(held_out(labels, config.validation_share, config.seed)[0])
 
-    def load(self, config: WorkloadConfig, data: Path | None, cache: Path) -> Workload:  # noqa: ARG002
-        """List its files; nothing is made that a cache could keep."""
-        shape = self.shape(config)
+    def files(self, config: WorkloadConfig, data: Path | None) -> DataFiles:
+        """See :class:`~aster_dse.workload.source.DataSet`."""
+        self.shape(config)
         tree = find_tree(config.name, data, config.folder, ("train",)).absolute()
         classes = _class_folders(tree / "train")
-        if len(classes) != shape.classes:
-            problem = f"has {len(classes)} class folders, {config.name} has {shape.classes} classes"
-            remedy = "set workload.classes" if self.classes is None else "the whole data set, or image-folder"
-            raise InputError(str(tree / "train"), problem, remedy)
+        return _files(tree, [_listed(tree, part, classes)[0] for part in _parts(tree)])
 
-        def listed(part: str) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
-            return _listed(tree, part, classes)
+    def load(self, config: WorkloadConfig, data: Path | None, cache: Path) -> Workload:
+        """List its files; see :class:`~aster_dse.workload.source.DataSet`."""
+        tree, classes, shape = self._found(config, data)
+        found = {part: _listed(tree, part, classes) for part in _parts(tree)}
+        config = identified(config, _files(tree, [names for names, _ in found.values()]), cache)
 
         def split(names: NDArray[np.bytes_], labels: NDArray[np.int64]) -> Split:
             return Split(ImagesOnDisk(str(tree), names, config.resolution), labels)
 
-        names, labels = listed("train")
-        if (tree / "test").is_dir():
-            train, validation = split(names, labels), split(*listed("val"))
+        names, labels = found["train"]
+        if "test" in found:
+            train, validation = split(names, labels), split(*found["val"])
         else:
             ours, others = held_out(labels, config.validation_share, config.seed)
             train = split(names[ours], labels[ours])
@@ -210,7 +211,7 @@ class ImageFolder:
             config=config,
             train=train,
             validation=validation,
-            test=split(*listed("test" if (tree / "test").is_dir() else "val")),
+            test=split(*found["test" if "test" in found else "val"]),
             classes=shape.classes,
             in_channels=shape.in_channels,
             input_bits=shape.input_bits,
@@ -220,6 +221,27 @@ class ImageFolder:
             mean=_MEAN,
             std=_STD,
         )
+
+    def _found(
+        self, config: WorkloadConfig, data: Path | None
+    ) -> tuple[Path, tuple[str, ...], WorkloadShape]:
+        """Where it lies, its classes, and its shape."""
+        shape = self.shape(config)
+        tree = find_tree(config.name, data, config.folder, ("train",)).absolute()
+        classes = _class_folders(tree / "train")
+        if len(classes) != shape.classes:
+            problem = f"has {len(classes)} class folders, {config.name} has {shape.classes} classes"
+            remedy = "set workload.classes" if self.classes is None else "the whole data set, or image-folder"
+            raise InputError(str(tree / "train"), problem, remedy)
+        return tree, classes, shape
+
+
+def _parts(tree: Path) -> tuple[str, ...]:
+    return ("train", "val", "test") if (tree / "test").is_dir() else ("train", "val")
+
+
+def _files(tree: Path, names: list[NDArray[np.bytes_]]) -> DataFiles:
+    return DataFiles(tree, tuple(sorted(np.concatenate(names).tolist())))
 
 
 def _class_folders(part: Path) -> tuple[str, ...]:

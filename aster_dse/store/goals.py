@@ -1,0 +1,38 @@
+"""What a study is after, as rows: its objectives and its constraints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import insert
+
+from aster_dse.errors import InputError
+from aster_dse.space import METRICS
+from aster_dse.store.tables import constraints, objectives
+
+__all__ = ["check_objectives", "constraint_rows", "objective_rows"]
+
+
+def check_objectives(goals: Mapping[str, str]) -> None:
+    if not goals:
+        raise InputError("objectives", "there are none", f"some of {', '.join(METRICS)}")
+    for metric, direction in goals.items():
+        if metric not in METRICS:
+            raise InputError("objectives", f"{metric!r} is no metric", f"one of {', '.join(METRICS)}")
+        if direction not in {"max", "min"}:
+            raise InputError(f"objectives.{metric}", f"the direction {direction!r}", "max or min")
+
+
+def objective_rows(study_id: int, goals: Mapping[str, str]) -> tuple[Any, list[dict[str, Any]]]:
+    return insert(objectives), [
+        {"study_id": study_id, "position": position, "metric": metric, "direction": direction}
+        for position, (metric, direction) in enumerate(goals.items())
+    ]
+
+
+def constraint_rows(study_id: int, bounds: Sequence[str]) -> tuple[Any, list[dict[str, Any]]]:
+    return insert(constraints), [
+        {"study_id": study_id, "position": position, "expression": expression}
+        for position, expression in enumerate(bounds)
+    ]
