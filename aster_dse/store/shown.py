@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
-from aster_dse.space import METRICS, parse_constraint
-from aster_dse.store.rows import StudyRow
+from collections.abc import Iterable
 
-__all__ = ["accuracy_is", "arrays_of_study", "shown_metrics"]
+from aster_dse.space import METRICS, parse_constraint
+from aster_dse.store.rows import StudyRow, TrialRow, TrialState
+from aster_dse.workload import UNVERIFIED, lies_in_a_folder
+
+__all__ = ["accuracy_is", "arrays_of_study", "data_of_trial", "shown_metrics", "unverified_trials"]
+
+
+def data_of_trial(trial: TrialRow) -> str | None:
+    """SHA-256 of a trial's data; ``unverified`` where an older version did not record it; None of data sets
+    that are made, and so the same wherever they are."""
+    workload = trial.candidate.get("workload", {})
+    if not lies_in_a_folder(workload.get("name", "")):
+        return None
+    return str(workload.get("data") or UNVERIFIED)
+
+
+def unverified_trials(trials: Iterable[TrialRow]) -> list[int]:
+    """Numbers of the trials whose data was not recorded, of those that have results."""
+    return [
+        trial.number
+        for trial in trials
+        if data_of_trial(trial) == UNVERIFIED and trial.state != TrialState.FAILED
+    ]
 
 
 def arrays_of_study(study: StudyRow) -> str:

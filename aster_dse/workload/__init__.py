@@ -6,6 +6,7 @@ from aster_dse.workload.catalogue import (
     identify_data,
     lies_in_a_folder,
     load_workload,
+    read_by_batch,
     training_samples,
     workload_files,
     workload_names,
@@ -16,7 +17,7 @@ from aster_dse.workload.digits import record_digits
 from aster_dse.workload.event_camera import EventCamera, EventStream
 from aster_dse.workload.frames import frames_by_number, frames_by_time
 from aster_dse.workload.identity import DataFiles, DataIdentity, identity_of
-from aster_dse.workload.known_data import KnownData, data_of_space, hold_against, with_data
+from aster_dse.workload.known_data import KnownData, data_of_space, hold_against, needed_by_workers, with_data
 from aster_dse.workload.recording import RecordedSet, record_workload
 
 __all__ = [
@@ -40,6 +41,8 @@ __all__ = [
     "identity_of",
     "lies_in_a_folder",
     "load_workload",
+    "needed_by_workers",
+    "read_by_batch",
     "record_digits",
     "record_workload",
     "stays_on_disk",

@@ -23,6 +23,7 @@ __all__ = [
     "identify_data",
     "lies_in_a_folder",
     "load_workload",
+    "read_by_batch",
     "training_samples",
     "workload_files",
     "workload_names",
@@ -94,6 +95,19 @@ def workload_files(config: WorkloadConfig, *, data: Path | None = None) -> DataF
         InputError: no such workload, a configuration it cannot have, or a damaged folder.
     """
     return _data_set(config).files(config, data)
+
+
+def read_by_batch(config: WorkloadConfig, *, data: Path | None = None) -> bool:
+    """Whether every machine that trains on a workload needs its files: they are not held in memory.
+
+    Args:
+        data: as for :func:`load_workload`.
+
+    Raises:
+        NotFoundError: the folder of the data set is missing.
+        InputError: no such workload, a configuration it cannot have, or a damaged folder.
+    """
+    return _data_set(config).read_by_batch(config, data)
 
 
 def identify_data(

@@ -14,7 +14,7 @@ from aster_dse.errors import InputError
 from aster_dse.space import WorkloadConfig
 from aster_dse.workload.dataset import Split, Workload, WorkloadShape
 from aster_dse.workload.event_files import Sensor
-from aster_dse.workload.event_sets import event_frames
+from aster_dse.workload.event_sets import event_frames, frame_shape, too_large
 from aster_dse.workload.event_trees import EventTree, Layout, find_recordings
 from aster_dse.workload.identity import DataFiles, identified
 from aster_dse.workload.partition import held_out
@@ -82,6 +82,11 @@ class EventSet:
         self.shape(config)
         root = self._root(config, data)
         return self._files(root, find_recordings(root, self.layout, config.timesteps, config.split_by))
+
+    def read_by_batch(self, config: WorkloadConfig, data: Path | None) -> bool:
+        """Where its frames take more than 1 GiB."""
+        tree = find_recordings(self._root(config, data), self.layout, config.timesteps, config.split_by)
+        return too_large(len(tree.train) + len(tree.test), frame_shape(config))
 
     def _files(self, root: Path, tree: EventTree) -> DataFiles:
         paths = tree.paths()

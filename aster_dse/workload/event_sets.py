@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import tempfile
 from collections.abc import Callable
@@ -27,7 +28,7 @@ from aster_dse.workload.event_frames import binned_counts, count_frames
 from aster_dse.workload.event_trees import EventTree, Recording
 from aster_dse.workload.npz import named_arrays
 
-__all__ = ["StoredFrames", "event_frames"]
+__all__ = ["StoredFrames", "event_frames", "frame_shape", "too_large"]
 
 _VERSION = 2
 """Part of every cache key; raise it when the same recordings make other frames."""
@@ -57,10 +58,14 @@ class StoredFrames:
         return np.asarray(stored[self.members[index]])
 
     def part(self, members: NDArray[np.int64]) -> FrameSource:
-        """Only these samples, in memory where they fit."""
+        """Only these samples, in memory where all of them fit."""
         chosen = StoredFrames(self.path, self.members[members], self.sample_shape)
-        whole = len(self.members) * int(np.prod(self.sample_shape))
-        return chosen[:] if whole <= _IN_MEMORY_BYTES else chosen
+        return chosen if too_large(len(self.members), self.sample_shape) else chosen[:]
+
+
+def too_large(samples: int, sample_shape: tuple[int, ...]) -> bool:
+    """Whether the frames of a data set stay on the disk."""
+    return samples * math.prod(sample_shape) > _IN_MEMORY_BYTES
 
 
 def event_frames(
@@ -81,7 +86,7 @@ def event_frames(
         InputError: a recording is damaged, or the cache cannot be written.
     """
     samples = (*tree.train, *tree.test)
-    shape = (config.timesteps, 2, config.resolution, config.resolution)
+    shape = frame_shape(config)
     path = cache / f"{config.name}-{_key(tree, config, sensor)}.npy"
 
     def made() -> bool:
@@ -99,6 +104,11 @@ def event_frames(
             problem = f"the data cache cannot be written: {error.strerror or error}"
             raise InputError(str(cache), problem, "set ASTER_DSE_CACHE") from error
     return StoredFrames(path, np.arange(len(samples)), shape)
+
+
+def frame_shape(config: WorkloadConfig) -> tuple[int, ...]:
+    """Of one sample."""
+    return (config.timesteps, 2, config.resolution, config.resolution)
 
 
 def _opened(path: Path) -> NDArray[np.uint8] | None:

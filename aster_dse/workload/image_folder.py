@@ -191,6 +191,10 @@ class ImageFolder:
         classes = _class_folders(tree / "train")
         return _files(tree, [_listed(tree, part, classes)[0] for part in _parts(tree)])
 
+    def read_by_batch(self, config: WorkloadConfig, data: Path | None) -> bool:  # noqa: ARG002
+        """Yes: images are decoded when they are asked for."""
+        return True
+
     def load(self, config: WorkloadConfig, data: Path | None, cache: Path) -> Workload:
         """List its files; see :class:`~aster_dse.workload.source.DataSet`."""
         tree, classes, shape = self._found(config, data)

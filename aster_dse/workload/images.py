@@ -44,6 +44,10 @@ class CifarImages:
         self.shape(config)
         return self.cifar.files(data, config.folder)
 
+    def read_by_batch(self, config: WorkloadConfig, data: Path | None) -> bool:  # noqa: ARG002
+        """No: it is read whole."""
+        return False
+
     def load(self, config: WorkloadConfig, data: Path | None, cache: Path) -> Workload:
         """Read it whole; see :class:`~aster_dse.workload.source.DataSet`."""
         shape = self.shape(config)

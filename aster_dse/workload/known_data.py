@@ -10,11 +10,11 @@ from typing import Any
 
 from aster_dse.errors import DataMismatchError
 from aster_dse.space import Parameter, SearchSpace, WorkloadConfig
-from aster_dse.workload.catalogue import identify_data, lies_in_a_folder
+from aster_dse.workload.catalogue import identify_data, lies_in_a_folder, read_by_batch
 from aster_dse.workload.identity import DataIdentity, OnBytes
 from aster_dse.workload.trees import data_root
 
-__all__ = ["KnownData", "data_of_space", "hold_against", "with_data"]
+__all__ = ["KnownData", "data_of_space", "hold_against", "needed_by_workers", "with_data"]
 
 _TELL_APART = ("name", "folder", "timesteps", "split_by")
 """Knobs of a workload on which the files that it reads depend."""
@@ -70,6 +70,23 @@ def data_of_space(
     return tuple(found)
 
 
+def needed_by_workers(
+    space: SearchSpace, known: Sequence[KnownData], *, data: Path | None = None
+) -> tuple[WorkloadConfig, ...]:
+    """The workloads of a space, identified, whose files every machine that trains has to have.
+
+    Args:
+        known: the data of the space.
+        data: as for :func:`data_of_space`.
+    """
+    found: dict[str, WorkloadConfig] = {}
+    for workload in _workloads(space, at=1.0):
+        chosen = with_data(workload, known)
+        if chosen.data is not None and chosen.data not in found and read_by_batch(chosen, data=data):
+            found[chosen.data] = chosen
+    return tuple(found.values())
+
+
 def with_data(workload: WorkloadConfig, known: Sequence[KnownData]) -> WorkloadConfig:
     """The workload with the identity of its data, where it is known."""
     for entry in known:
@@ -100,11 +117,15 @@ def _knobs(workload: WorkloadConfig) -> dict[str, Any]:
     return {name: getattr(workload, name) for name in _TELL_APART}
 
 
-def _workloads(space: SearchSpace) -> Iterator[WorkloadConfig]:
-    """A workload for each combination of the knobs that decide about the files; only those in folders."""
+def _workloads(space: SearchSpace, *, at: float = 0.0) -> Iterator[WorkloadConfig]:
+    """A workload for each combination of the knobs that decide about the files; only those in folders.
+
+    Args:
+        at: where in their ranges the other knobs are, the frames' size among them.
+    """
     searched = {p.name: p for p in space.outer if p.group == "workload"}
     usual = {path.partition(".")[2]: v for path, v in space.fixed.items() if path.startswith("workload.")}
-    usual |= {name: p.from_unit(0.0) for name, p in searched.items() if name not in _TELL_APART}
+    usual |= {name: p.from_unit(at) for name, p in searched.items() if name not in _TELL_APART}
     options = [
         _values(searched[name], usual[name]) if name in searched else [usual[name]] for name in _TELL_APART
     ]

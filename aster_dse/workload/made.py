@@ -67,6 +67,10 @@ class MadeDigits:
         if config.data is not None:
             raise InputError("workload.data", f"{config.name} is made here and has no files", "leave it out")
 
+    def read_by_batch(self, config: WorkloadConfig, data: Path | None) -> bool:  # noqa: ARG002
+        """No: it is small."""
+        return False
+
     def load(self, config: WorkloadConfig, data: Path | None, cache: Path) -> Workload:
         """Make it, or take it from the cache; no folder of data is needed."""
         kind = self.shape(config)

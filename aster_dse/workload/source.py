@@ -42,6 +42,15 @@ class DataSet(Protocol):
         """
         ...
 
+    def read_by_batch(self, config: WorkloadConfig, data: Path | None) -> bool:
+        """Whether its frames stay on the disk, so that every machine that trains needs its files.
+
+        Raises:
+            NotFoundError: its folder is missing.
+            InputError: a configuration it cannot have, or a damaged folder.
+        """
+        ...
+
     def load(self, config: WorkloadConfig, data: Path | None, cache: Path) -> Workload:
         """The data set, in its three parts; the configuration of what is read from a folder is identified.
 
