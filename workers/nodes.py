@@ -49,9 +49,9 @@ def check_nodes(workloads: Sequence[WorkloadConfig], data: Path | None) -> int:
     for node, answer in asked:
         problem = _answer(answer)
         if problem:
-            wrong.setdefault(node["NodeManagerAddress"], problem)
+            wrong.setdefault(node["NodeID"], f"{node['NodeManagerAddress']}: {problem}")
     if wrong:
-        named = "; ".join(f"{address}: {problem}" for address, problem in list(wrong.items())[:_SAID])
+        named = "; ".join(list(wrong.values())[:_SAID])
         more = f"; and {len(wrong) - _SAID} more" if len(wrong) > _SAID else ""
         raise InputError(
             "--address",
