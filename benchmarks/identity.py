@@ -2,11 +2,11 @@
 
     python benchmarks/identity.py [--images 50000] [--starts 3] [--before FOLDER] [--json]
 
-Two figures. CPU seconds that the default search (`search digits_dvs`, in this process) spends on identities of
-data sets and on hashes of any kind, as a share of all its CPU seconds; profiled, so that both are a little above
-what they are without. And how much later a search on an unchanged folder of images begins to train than at
-another commit, checked out at FOLDER (`git worktree add FOLDER COMMIT`): wall seconds from the command to its
-first training, the two in turn, medians. Without --before the second figure is not held against anything.
+Two figures. CPU seconds that the default search (`search digits_dvs`, in this process) spends on identities
+of data sets and on hashes of any kind, as a share of all its CPU seconds; profiled, so that both are a little
+above what they are without. And how much later a search on an unchanged folder of images begins to train than
+at another commit, checked out at FOLDER (`git worktree add FOLDER COMMIT`): wall seconds from the command to
+its first training, the two in turn, medians. Without --before the second is not held against anything.
 """
 
 from __future__ import annotations

@@ -133,7 +133,8 @@ def _failure(job: NetworkJob, failures: Mapping[int, Exception]) -> NetworkFailu
     dead = {rank: error for rank, error in failures.items() if isinstance(error, RayError)}
     rank, error = next(iter((dead or failures).items()))
     if not dead:
-        return failure(job, error, attempt=RESTARTS + 1)
+        raised = getattr(error, "_base_exc", error)  # Ray Train wraps what a worker raised
+        return failure(job, raised, attempt=RESTARTS + 1)
     return NetworkFailure(
         trial=job.trial,
         training_key=job.candidate.training_key(),

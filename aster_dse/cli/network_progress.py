@@ -99,7 +99,7 @@ def bytes_progress(label: str) -> Iterator[Callable[[int, int], None]]:
         if done >= total or now - started < FIRST_AFTER_S:
             return
         if not sys.stderr.isatty():
-            if now - last >= FIRST_AFTER_S if last == started else now - last >= LINE_EVERY_S:
+            if last == started or now - last >= LINE_EVERY_S:
                 last = now
                 rest = duration((now - started) / max(1, done) * (total - done))
                 say(f"[{clock(now - started)}] {label}: {_mib(done)} of {_mib(total)} MiB, about {rest} left")

@@ -14,13 +14,14 @@ import tempfile
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from aster_dse.errors import InputError, NotFoundError
@@ -65,17 +66,42 @@ def file_digests(
     place = b"\0".join((root, *sorted({name.partition(b"/")[0] for name in names})))
     stored = cache / "digests" / f"{hashlib.sha256(place).hexdigest()[:20]}.npz"
     facts = _facts(root, names)
-    known = _read(stored)
-    digests = np.zeros((len(names), 32), np.uint8)
-    if known is not None and known.names == b"\n".join(names) and np.array_equal(known.facts, facts):
-        digests, missing = known.digests, np.flatnonzero(~known.settled)
-    else:
-        missing = _unknown(known, names, facts, digests)
+    digests, missing = _looked_up(stored, names, facts)
     if len(missing):
-        settled = _hash(root, names, facts, digests, missing, on_bytes)
-        with suppress(OSError):
-            _write(stored, _Known(b"\n".join(names), facts, digests, settled))
+        # Of the workers of a machine one reads, the others wait for what it found.
+        with _alone(stored.with_suffix(".lock")):
+            digests, missing = _looked_up(stored, names, facts)
+            settled = _hash(root, names, facts, digests, missing, on_bytes)
+            with suppress(OSError):
+                _write(stored, _Known(b"\n".join(names), facts, digests, settled))
     return FileDigests(facts[:, 0], digests)
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Hold a lock, where there is a place for one."""
+    held = FileLock(lock)
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        held.acquire()
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def _looked_up(
+    stored: Path, names: Sequence[bytes], facts: NDArray[np.int64]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The digests that are known, and the places of those that are not."""
+    known = _read(stored)
+    if known is not None and known.names == b"\n".join(names) and np.array_equal(known.facts, facts):
+        return known.digests, np.flatnonzero(~known.settled)
+    digests = np.zeros((len(names), 32), np.uint8)
+    return digests, _unknown(known, names, facts, digests)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from command_line import Home, Ran, aster
 from PIL import Image
+
+from aster_dse.cli.data import identified_data
+from aster_dse.space import SearchSpace
 
 SPACE = """\
 name: pets
@@ -175,6 +179,24 @@ def test_data_changed_in_mid_search_ends_it_with_the_trial_interrupted(
     (row,) = pets.aster("trials", "disturbed", "--json").document
     left = pets.folder / "aster_dse_artifacts" / row["training_key"]
     assert not list(left.glob("*.safetensors"))
+
+
+def test_a_long_reading_of_files_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from aster_dse.cli import network_progress
+
+    monkeypatch.setattr(network_progress, "FIRST_AFTER_S", 0.0)
+    monkeypatch.setenv("ASTER_DSE_CACHE", str(tmp_path / "cache"))
+    pictures(tmp_path / "pets")
+    (entry,) = identified_data(load_space_text(SPACE), tmp_path)
+    said = capsys.readouterr().err
+    assert "identifying the data: 0 of 0 MiB, about " in said
+    assert f"pets: data {entry.sha256[:12]} (16 files, " in said
+
+
+def load_space_text(text: str) -> SearchSpace:
+    return SearchSpace.from_mapping(yaml.safe_load(text))
 
 
 def test_one_training_and_what_is_measured_on_it_say_their_data(tmp_path: Path) -> None:
