@@ -182,7 +182,7 @@ def _driver(reader: StudyReader, study: StudyRow) -> dict[str, Any] | None:
 
 def _status(reader: StudyReader, study: StudyRow) -> dict[str, Any]:
     from aster_dse.cli.figures import front_figures
-    from aster_dse.store.shown import accuracy_is, unverified_trials
+    from aster_dse.store.shown import accuracy_is, data_option, unverified_trials
 
     trials = reader.trials(study.id)
     counts = reader.counts(study.id)
@@ -200,6 +200,7 @@ def _status(reader: StudyReader, study: StudyRow) -> dict[str, Any]:
         "accuracy_is": accuracy_is(study),
         "data": None if study.data is None else [dict(entry) for entry in study.data],
         "data_unverified": unverified_trials(trials),
+        "data_option": data_option(study),
         "trials_per_hour": None if pace is None else 3600.0 / pace,
         "time_left_s": left * pace if pace is not None and driver is not None else None,
         "failures": [
@@ -255,7 +256,7 @@ def _print_status(facts: dict[str, Any]) -> None:
     trials = facts["trials"]
     driver = facts["driver"]
     if driver is None:
-        resume = f"aster-dse resume {shlex.quote(facts['study'])}"
+        resume = f"aster-dse resume {shlex.quote(facts['study'])}{facts['data_option']}"
         left = f"{trials['running']} trials were interrupted; go on with: {resume}"
         print(f"{facts['study']}: {left if trials['running'] else 'idle'}")
     else:

@@ -94,7 +94,8 @@ def keep_data(store: Journal, study: StudyRow, data: Sequence[KnownData]) -> Stu
     """
     known = known_data(study)
     hold_against(study.name, known, data)
-    new = [entry for entry in data if not any(old.is_of(entry) for old in known)]
-    if not new:
+    kept = [old for old in known if not any(old.is_of(entry) for entry in data)]
+    now = (*kept, *data)  # those of now say where the data lies by now
+    if sorted(map(str, now)) == sorted(map(str, known)):
         return study
-    return store.set_data(study.id, [entry.as_dict() for entry in (*known, *new)])
+    return store.set_data(study.id, [entry.as_dict() for entry in now])

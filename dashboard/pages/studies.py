@@ -8,7 +8,7 @@ from dash import Dash, Input, Output, State, dcc, html
 from dash.exceptions import PreventUpdate
 
 from aster_dse.store import StudyReader, StudySummary
-from aster_dse.store.shown import arrays_of_study
+from aster_dse.store.shown import arrays_of_study, data_option
 from dashboard.data import metric_label
 from dashboard.data.detail import shell_word
 from dashboard.pages.elements import command, message, moment, states
@@ -107,6 +107,6 @@ def _row(entry: StudySummary) -> html.Tr:
             html.Td(states(counts)),
             html.Td([f"{counts.evaluations:,}", html.Small(feasible)], className="number"),
             html.Td(moment(study.updated_at), className="number"),
-            html.Td(command(f"aster-dse resume {shell_word(study.name)}")),
+            html.Td(command(f"aster-dse resume {shell_word(study.name)}{data_option(study)}")),
         ]
     )

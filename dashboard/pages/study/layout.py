@@ -9,7 +9,7 @@ from dash import dcc, html
 
 from aster_dse.space import METRICS
 from aster_dse.store import StudyReader, StudyRow
-from aster_dse.store.shown import accuracy_is, shown_metrics
+from aster_dse.store.shown import accuracy_is, data_option, shown_metrics
 from dashboard.data import knob_label, metric_label
 from dashboard.data.detail import shell_word
 from dashboard.pages.elements import command, graph
@@ -104,7 +104,7 @@ def _head(study: StudyRow) -> html.Div:
                 ],
                 className="title",
             ),
-            command(f"aster-dse resume {shell_word(study.name)}"),
+            command(f"aster-dse resume {shell_word(study.name)}{data_option(study)}"),
         ],
         className="study-head",
     )
