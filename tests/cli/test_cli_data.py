@@ -176,6 +176,8 @@ def test_data_changed_in_mid_search_ends_it_with_the_trial_interrupted(
     assert ran.code == 2
     assert "holds data " in ran.complaint
     assert status(pets, "disturbed")["trials"] == {"complete": 0, "failed": 0, "paused": 0, "running": 1}
+    resume = f"go on with: aster-dse resume disturbed --data {pets.folder / 'data'}"
+    assert resume in pets.aster("status", "disturbed").out
     (row,) = pets.aster("trials", "disturbed", "--json").document
     left = pets.folder / "aster_dse_artifacts" / row["training_key"]
     assert not list(left.glob("*.safetensors"))
