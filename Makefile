@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TRIALS ?= 16
 WORKERS ?= 2
 
-.PHONY: search dashboard test lint types tests sanitize install install-test wheel clean help
+.PHONY: search dashboard test lint types tests slow sanitize install install-test wheel clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | expand -t 18
@@ -17,7 +17,7 @@ search: install  ## the main job: a joint search on digits seen by an event came
 dashboard: install ## browse what was found
 	$(BIN)/aster-dse dashboard
 
-test: install-test lint types tests ## lint, types and the whole test suite
+test: install-test lint types tests ## lint, types and all tests but the slow ones
 
 lint: install-test
 	$(BIN)/ruff check .
@@ -28,7 +28,10 @@ types: install-test
 
 # --dist loadgroup keeps the tests that share one Ray cluster on one process.
 tests: install-test
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow"
+
+slow: install-test ## the tests that take long, which `make test` leaves out
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m slow
 
 # -s: the sanitizers say what is wrong and end the process.
 sanitize: install-test ## the kernels of numerics under GCC's sanitizers
@@ -44,7 +47,7 @@ $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.11" >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[postgres]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all,postgres]'
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed

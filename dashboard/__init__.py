@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dash import Dash
 
-    from dashboard.server import DashboardServer
+    from aster_dse.dashboard.server import DashboardServer
 
 __all__ = ["create_app", "open_server", "serve"]
 
@@ -25,7 +25,7 @@ def create_app(url: str, *, token: str | None = None, public_host: str | None = 
             one-time link of :func:`serve` opens the door.
         public_host: name under which a TLS proxy serves the dashboard.
     """
-    from dashboard.app import create_app as build
+    from aster_dse.dashboard.app import create_app as build
 
     return build(url, token=token, public_host=public_host)
 
@@ -39,7 +39,7 @@ def open_server(
     behind_proxy: str | None = None,
 ) -> DashboardServer:
     """Bind a server without running it yet; see :func:`serve` for the arguments."""
-    from dashboard.server import DashboardServer
+    from aster_dse.dashboard.server import DashboardServer
 
     return DashboardServer(url, host=host, port=port, token=token, behind_proxy=behind_proxy)
 

@@ -9,29 +9,29 @@ from typing import Any
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 from flask import Flask
 
+from aster_dse.dashboard.access import Access, content_security_policy, install_headers
+from aster_dse.dashboard.pages import PAGES
+from aster_dse.dashboard.pages.elements import message
+from aster_dse.dashboard.transport import install_transport
 from aster_dse.errors import NotFoundError
 from aster_dse.store import StudyReader
-from dashboard.access import Access, content_security_policy, install_headers
-from dashboard.pages import PAGES
-from dashboard.pages.elements import message
-from dashboard.transport import install_transport
 
 __all__ = ["build_app", "create_app"]
 
 
 def create_app(url: str, *, token: str | None = None, public_host: str | None = None) -> Dash:
-    """See :func:`dashboard.create_app`."""
+    """See :func:`aster_dse.dashboard.create_app`."""
     access = Access(token, hosts=[public_host] if public_host else [], secure=public_host is not None)
     return build_app(StudyReader(url), access)
 
 
 def build_app(reader: StudyReader, access: Access) -> Dash:
     """The application over an open reader, guarded by ``access``."""
-    server = Flask("dashboard")
+    server = Flask("aster_dse.dashboard")
     install_transport(server)
     access.install(server)
     app = Dash(
-        "dashboard",
+        "aster_dse.dashboard",
         server=server,
         assets_folder=str(Path(__file__).with_name("assets")),
         use_pages=False,

@@ -11,10 +11,10 @@ from typing import Any
 import waitress
 from waitress import wasyncore
 
+from aster_dse.dashboard.access import Access
+from aster_dse.dashboard.app import build_app
 from aster_dse.errors import InputError
 from aster_dse.store import StudyReader
-from dashboard.access import Access
-from dashboard.app import build_app
 
 __all__ = ["DashboardServer"]
 
@@ -25,7 +25,7 @@ LOOP_S = 0.5
 
 
 class DashboardServer:
-    """A bound dashboard; a context manager. See :func:`dashboard.serve` for the arguments."""
+    """A bound dashboard; a context manager. See :func:`aster_dse.dashboard.serve` for the arguments."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
 """Where jobs run: Ray clusters, local or joined, and the executor that feeds them.
 
-Import from the modules: ``workers.cluster`` (light) and ``workers.executor`` (imports Ray).
+Import ``aster_dse.workers.cluster`` (light) or ``aster_dse.workers.executor`` (imports Ray).
 """

@@ -44,7 +44,8 @@ def local_cluster(
     """Start Ray on this machine, and stop it when the block is left, however that happens.
 
     The cluster listens on the loopback interface only and asks for a token that nobody else knows. It is
-    always a new one: an instance that a killed program left behind is never joined.
+    always a new one: an instance that a killed program left behind is never joined. Workers import what is
+    installed and what ``PYTHONPATH`` names; the working directory is not on their path.
 
     Args:
         workers: jobs at once, each on one (logical) CPU.
@@ -68,6 +69,7 @@ def local_cluster(
                     include_dashboard=False,
                     log_to_driver=False,
                     logging_level=logging.CRITICAL,
+                    job_config=_job_config(ray),
                     _temp_dir=str(folder),
                 )
             except BaseException:
@@ -107,6 +109,7 @@ def join(address: str, *, threads_per_worker: int = 1, timeout_s: float = 30.0) 
                 address=address,
                 log_to_driver=False,
                 logging_level=logging.CRITICAL,
+                job_config=_job_config(ray),
                 runtime_env={"env_vars": _worker_environment(threads_per_worker)},
             )
         except Exception as error:
@@ -172,6 +175,12 @@ def _on_loopback() -> Iterator[None]:
             yield
         finally:
             constants.ENABLE_RAY_CLUSTER = before
+
+
+def _job_config(ray: Any) -> Any:
+    """Ray puts the driver's working directory first on the path of its workers, unless the driver is a client
+    of the cluster: a ``torch.py`` or ``aster_dse/`` there would be imported in place of what is installed."""
+    return ray.job_config.JobConfig(_client_job=True)
 
 
 def _silence(ray: Any) -> None:
@@ -254,7 +263,7 @@ print(len(nodes))
 
 def _probe(address: str, timeout_s: float) -> None:
     """Ask for the cluster's nodes in a process that can be killed: ``ray.init`` retries for many minutes."""
-    command = [sys.executable, "-c", _PROBE, address, str(timeout_s)]
+    command = [sys.executable, "-P", "-c", _PROBE, address, str(timeout_s)]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
     except subprocess.TimeoutExpired:

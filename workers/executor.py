@@ -18,10 +18,10 @@ from ray import exceptions
 from aster_dse.search.protocol import NetworkFailure, NetworkJob, Outcome, Report
 from aster_dse.search.serial import LoadWorkload, RunJob, failure
 from aster_dse.space import TrainingResources, WorkloadConfig
+from aster_dse.workers.parallel import ParallelJob
+from aster_dse.workers.tasks import Placed, Started, stream_job
 from aster_dse.workload import stays_on_disk
 from aster_dse.workload.trees import data_root
-from workers.parallel import ParallelJob
-from workers.tasks import Placed, Started, stream_job
 
 __all__ = ["RayExecutor"]
 
@@ -55,18 +55,19 @@ class _Attempt:
 
 
 class RayExecutor:
-    """Runs jobs on the Ray cluster that is connected (see :mod:`workers.cluster`).
+    """Runs jobs on the Ray cluster that is connected (see :mod:`aster_dse.workers.cluster`).
 
     A worker process is used again for the next job, so torch is imported once per process. A job whose worker
     dies is given to another one, at most ``RETRIES`` times.
 
     Args:
-        run: does a job's work, importable by name on the workers; default ``aster_dse.search.job.run_job``.
+        run: does a job's work, importable by name on the workers: installed, in a folder of ``PYTHONPATH``
+            or beside the driver's script; default ``aster_dse.search.job.run_job``.
         load: gives a job's data, in this process; default ``aster_dse.workload.load_workload``.
         data: folder in which data sets lie, here; the usual one where it is not given.
         limit: jobs at once at most; None takes what the cluster has.
         resources: what each job's training takes; several workers run ``aster_dse.search.job.run_job``
-            together (:mod:`workers.parallel`).
+            together (:mod:`aster_dse.workers.parallel`).
     """
 
     def __init__(

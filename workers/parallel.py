@@ -20,8 +20,8 @@ from aster_dse.network.memory import keep_freed_memory
 from aster_dse.search.protocol import NetworkFailure, NetworkJob, Outcome, Report
 from aster_dse.search.serial import failure, measured
 from aster_dse.space import TrainingResources
+from aster_dse.workers.tasks import Placed, die_with_node
 from aster_dse.workload import Workload
-from workers.tasks import Placed, die_with_node
 
 __all__ = ["RESTARTS", "ParallelJob"]
 

@@ -18,6 +18,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code, which ``docs/cli.md`` lists.
     """
+    from aster_dse.cli.search_path import without_empty_elements
+
+    without_empty_elements()
     from aster_dse.cli.program import run
 
     try:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from aster_dse.cli.networks import Data
@@ -59,13 +60,15 @@ def _checks(storage: str, artifacts: Path | None, data: Path | None) -> Iterator
     yield _attempt("torch device", _torch_device, "pip install torch, or the wheel for your CUDA")
     yield _kernels()
     yield _attempt("ray import", _ray, "pip install 'ray[default]'")
-    yield _storage(storage)
-    try:
-        folder = artifacts_folder(storage, artifacts)
-    except ValueError:  # the text is no URL, which the check above has said
-        folder = artifacts_folder(DEFAULT_STORAGE, artifacts)
-    yield _writable("artifacts folder", folder, "--artifacts or ASTER_DSE_ARTIFACTS names another one")
-    yield _networks(storage, folder)
+    folder = Path.cwd()
+    if find_spec("sqlalchemy") is not None:  # what is missing has a line above
+        yield _storage(storage)
+        try:
+            folder = artifacts_folder(storage, artifacts)
+        except ValueError:  # the text is no URL, which the check above has said
+            folder = artifacts_folder(DEFAULT_STORAGE, artifacts)
+        yield _writable("artifacts folder", folder, "--artifacts or ASTER_DSE_ARTIFACTS names another one")
+        yield _networks(storage, folder)
     yield _data_sets(data)
     yield _attempt("data cache", _cache, "set ASTER_DSE_CACHE to a folder that can be written")
     yield _disk(folder)
@@ -119,12 +122,22 @@ def _kernels() -> _Check:
 
 def _data_sets(data: Path | None) -> _Check:
     """Not a fault where there are none: the digits come with a library."""
-    from aster_dse.workload.trees import data_root, found_trees
+    from aster_dse.workload import found_data
+    from aster_dse.workload.trees import VARIABLE, data_root
 
-    found = [f"{name} ({path.name})" for name, path in found_trees(data)]
     root = data_root(data)
-    detail = f"in {root}: {', '.join(found)}" if found else f"none in {root}; the digits need none"
-    return _Check("data sets", True, detail, "" if found else "--data or ASTER_DSE_DATA names their folder")
+    named = data is not None or bool(os.environ.get(VARIABLE))
+    if named and not root.is_dir():
+        return _Check("data sets", False, f"there is no folder {root}", "another --data or ASTER_DSE_DATA")
+    found = list(found_data(data))
+    if not found:
+        hint = "--data or ASTER_DSE_DATA names their folder"
+        return _Check("data sets", True, f"none in {root}; the digits need none", hint)
+    listed = (f"{one.name} ({one.folder.name}{', ' if one.note else ''}{one.note})" for one in found)
+    faults = [one.fault for one in found if one.fault]
+    detail = "; ".join([f"in {root}: {', '.join(listed)}", *faults])
+    hint = "complete these folders, or remove them" if faults else ""
+    return _Check("data sets", not faults, detail, hint)
 
 
 def _ray() -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aster_dse.cli.extras import need
 from aster_dse.cli.options import Json
 from aster_dse.cli.output import number, print_json, print_table, say, table
 from aster_dse.cli.settings import group, hardware_file, settings
@@ -78,6 +79,8 @@ def estimate(
     """Estimate energy, latency and area of one inference, with independent spikes of one rate."""
     if output is not None and output.suffix.lower() not in _DRAWN:
         raise InputError("--output", f"{output} is no kind of picture drawn here", "end it in .png or .html")
+    if output is not None:
+        need("a figure", "figures")
     knobs = knobs_of(hardware, set_, library)
     geometry, accelerator = geometry_of(network, knobs), group(knobs, "hardware")
     cost = _cost(geometry, accelerator, firing_rate)

@@ -33,6 +33,7 @@ from aster_dse.cli import (
     train,
     trials,
 )
+from aster_dse.cli.extras import why_missing
 from aster_dse.errors import AsterError, UnreachableError
 
 __all__ = ["app", "run"]
@@ -130,6 +131,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get(DEBUG):
             raise
+        missing = why_missing(error) if isinstance(error, ModuleNotFoundError) else None
+        if missing is not None:
+            return _fail(str(missing), missing.exit_code)
         text = f"{type(error).__name__}: {error}".rstrip(": ")
         if isinstance(error, ConnectionError) or type(error).__module__.partition(".")[0] == "ray":
             return _fail(text, UnreachableError.exit_code, "the cluster or the database went away")

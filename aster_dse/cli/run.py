@@ -146,7 +146,7 @@ def executor_for(
         return
     _need_ray_train(resources)
     from aster_dse.cli.machine import cores, gpus
-    from workers.cluster import join, local_cluster
+    from aster_dse.workers.cluster import join, local_cluster
 
     share = machines.gpus_per_worker if machines.gpus_per_worker is not None else resources.gpus
     if resources.workers > 1 and (share or 0.0) % 1.0:
@@ -169,7 +169,7 @@ def executor_for(
         share = share if share is not None else _share(found, limit, resources.workers)
         cluster = local_cluster(limit * processes, gpus=found)
     with cluster:
-        from workers.executor import RayExecutor
+        from aster_dse.workers.executor import RayExecutor
 
         if machines.address is not None:
             _check_data(data_needed(), machines.data)
@@ -184,7 +184,7 @@ def executor_for(
 
 def _check_data(workloads: Sequence[WorkloadConfig], data: Path | None) -> None:
     if workloads:
-        from workers.nodes import check_nodes
+        from aster_dse.workers.nodes import check_nodes
 
         say("comparing the data of the cluster's machines ...")
         nodes = check_nodes(workloads, data)
@@ -196,7 +196,7 @@ def _need_ray_train(resources: TrainingResources) -> None:
         raise InputError(
             "search.resources_per_training.workers",
             f"{resources.workers} workers need Ray Train, which is not installed",
-            "pip install 'aster-dse[train]'",
+            "pip install 'ray[train]>=2.60'",
         )
 
 

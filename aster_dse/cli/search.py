@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aster_dse.cli.data import data_words, identified_data, say_unverified
+from aster_dse.cli.extras import need
 from aster_dse.cli.interrupt import SearchInterruptedError
 from aster_dse.cli.networks import Data
 from aster_dse.cli.options import (
@@ -105,6 +106,7 @@ def search(
     json: Json = False,
 ) -> None:
     """Search a space: start a study, or go on with it."""
+    _need(workers)
     from aster_dse import __version__
     from aster_dse.cli.run import Machines, made_folder
     from aster_dse.cli.spaces import check_workload
@@ -153,6 +155,7 @@ def resume(
     json: Json = False,
 ) -> None:
     """Go on with a study after anything, with the space that is in the store."""
+    _need(workers)
     from aster_dse.cli.run import Machines, made_folder
     from aster_dse.search.study import keep_data
     from aster_dse.space import SearchSpace
@@ -168,6 +171,11 @@ def resume(
         space = _with_settings(space, {} if trials is None else {"trials": trials})
         row = keep_data(store, row, identified_data(space, data))
         _search(store, row, space, machines, timeout, storage, folder, json)
+
+
+def _need(workers: int | None) -> None:
+    """Refuse before there is a study; trainings in this process need no Ray."""
+    need("a search", "search", but=("ray",) if workers == 0 else ())
 
 
 def _search(

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from aster_dse.cli.extras import need
 from aster_dse.cli.options import DEFAULT_STORAGE, Storage
 from aster_dse.cli.output import say
 
@@ -31,7 +32,8 @@ def dashboard(
     storage: Storage = DEFAULT_STORAGE,
 ) -> None:
     """Serve the dashboard: fronts, trials and breakdowns, live while a search runs, read-only."""
-    from dashboard import serve
+    need("the dashboard", "dashboard")
+    from aster_dse.dashboard import serve
 
     def ready(link: str) -> None:
         print(

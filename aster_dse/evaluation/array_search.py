@@ -3,9 +3,9 @@
 All that changes what arrays compute, a numerics class, needs a pass of its own; all else is scored exactly
 from the pass. Costs are foreseen from the plain network's counts and accuracies from what each class adds
 to the layers' outputs. The class that promises most goes first; the next is that which, at its foreseen
-loss, adds most to the front of those that were run, and none is run that would add less than a tenth of a per
-cent. What they really lose corrects what is foreseen of the others. No class is taken to be at least as
-good as another: accuracy is not monotone in levels, rows or bits.
+loss, adds most to the front of those that were run, and none is run that would add less than a per cent.
+What they really lose corrects what is foreseen of the others. No class is taken to be at least as good as
+another: accuracy is not monotone in levels, rows or bits.
 
 Classes are chosen on one calibration set and some chips; what the front's configurations come to is
 measured on another set and other chips.
@@ -27,7 +27,7 @@ from aster_dse.evaluation.calibration_sets import SELECTION, VERIFICATION
 from aster_dse.evaluation.class_choice import ClassChoice, ForeseenClass
 from aster_dse.evaluation.class_space import ClassSpace
 from aster_dse.evaluation.foreseen_loss import ForeseenLosses
-from aster_dse.evaluation.inner import InnerAnswer, useful_policies
+from aster_dse.evaluation.inner import InnerAnswer, policy_points, useful_policies
 from aster_dse.evaluation.on_arrays import ArrayComputing, computing_of, conditions_of, evaluate_on_arrays
 from aster_dse.evaluation.pairs import PairSearch
 from aster_dse.evaluation.probe import Probe
@@ -35,14 +35,14 @@ from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.hardware import Accelerator
 from aster_dse.numerics.network_passes import NetworkPasses
 from aster_dse.pareto import feasible_front
-from aster_dse.policy import apply_on_chips
+from aster_dse.policy import ChipPolicies, accuracy_on_chips
 from aster_dse.space import Candidate, PolicyConfig, assign
 
 __all__ = ["search_arrays"]
 
 Array = NDArray[np.float64]
 
-_NEGLIGIBLE = 0.001
+_NEGLIGIBLE = 0.01
 """Share of the covered space that a class has to promise."""
 _PROBES = 12
 """Classes that are probed: with 8 the search found 0.6 % less hypervolume, with 24 no more."""
@@ -123,11 +123,12 @@ class _Search:
         self.exhaustive = True
         self._passes, self._candidate, self._question = passes, candidate, question
         self._geometry = passes.plain.geometry
+        self._points = policy_points(passes.plain, candidate, question)
         self._place = list(question.with_accuracy().objectives).index("accuracy")
 
     def run(self, *, every_class: bool) -> _Found:
         """All configurations that are best in one of the classes that are run."""
-        policies, batch = useful_policies(self._passes.plain, self._candidate, self._question)
+        policies, batch = self._useful_policies([])
         losses = None
         if not every_class:
             losses = ForeseenLosses(self._passes.foreseen, self._geometry, batch.accuracy)
@@ -181,8 +182,7 @@ class _Search:
             if attempt is None:
                 continue
             result, traces = attempt
-            on_chips = apply_on_chips(self._passes.plain, traces, policies)
-            losses.observe(one.computes.arrays, on_chips.accuracy)
+            losses.observe(one.computes.arrays, accuracy_on_chips(traces, policies))
             found.append(result)
             feasible = result.objectives[result.violation <= 0.0]
             choice.ran(one.foreseen, -feasible[:, self._place], np.delete(feasible, self._place, axis=1))
@@ -231,6 +231,10 @@ class _Search:
 
     # --- what is run
 
+    def _useful_policies(self, chips: Sequence[ActivityTrace]) -> tuple[list[dict[str, Any]], ChipPolicies]:
+        plain, candidate, question = self._passes.plain, self._candidate, self._question
+        return useful_policies(plain, candidate, question, chips=chips, points=self._points)
+
     def _attempt(
         self, computes: ArrayComputing, designs: Sequence[int], explored: PairSearch
     ) -> tuple[_Found, list[ActivityTrace]] | None:
@@ -251,7 +255,7 @@ class _Search:
         traces: Sequence[ActivityTrace],
     ) -> _Found:
         """Score a class from its passes."""
-        policies, chips = useful_policies(self._passes.plain, self._candidate, self._question, chips=traces)
+        policies, chips = self._useful_policies(traces)
         question = self._question.with_accuracy()
         designs = [explored.designs[number] for number in numbers]
         if explored.exhaustive:

@@ -86,7 +86,9 @@ class ClassChoice:
         self._covered = np.zeros(_SPREAD, dtype=bool)
         self._calibrated: set[NetworkArrays] = set()
         for one in classes:
-            one.reach = (one.costs[:, None] <= self._costs[None]).all(axis=2)
+            one.reach = np.ones((len(one.costs), _SPREAD), dtype=bool)
+            for own, limits in zip(one.costs.T, self._costs.T, strict=True):
+                one.reach &= own[:, None] <= limits
 
     def best(self, classes: Sequence[ForeseenClass]) -> tuple[int, float]:
         """The class to run next, and its share of what is covered already."""

@@ -77,6 +77,7 @@ def useful_policies(
     question: InnerQuestion,
     *,
     chips: Sequence[ActivityTrace] = (),
+    points: Sequence[dict[str, Any]] | None = None,
 ) -> tuple[list[dict[str, Any]], ChipPolicies]:
     """Policies of the space that no other one beats in everything on this trace, the most accurate first.
 
@@ -86,8 +87,10 @@ def useful_policies(
         trace: of the plain network.
         chips: of the network on its arrays, a trace for each chip; a policy then has to be beaten on all of
             them.
+        points: :func:`policy_points`, where they are known.
     """
-    points = policy_points(trace, candidate, question)
+    if points is None:
+        points = policy_points(trace, candidate, question)
     batch = apply_on_chips(trace, chips, [assign(candidate, point).policy for point in points])
     figures = batch.figures
     _, first = np.unique(figures, axis=0, return_index=True)

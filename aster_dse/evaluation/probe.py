@@ -1,8 +1,8 @@
 """A foretaste of a pass: the samples whose answers may change, through the arrays of a class.
 
 Most samples are answered alike on any arrays; those near a decision decide which class is more accurate. A
-third of the samples, with nothing counted and ranges taken from a few samples, cost a fifth of a pass with
-its calibration.
+fifth of the samples, with nothing counted and ranges taken from a few samples, cost a fraction of a pass
+with its calibration.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Probe", "undecided"]
 
 Array = NDArray[np.float64]
 
-_SHARE = 0.3
+_SHARE = 0.2
 _MOST = 256
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -33,6 +34,8 @@ def write_figure(figure: go.Figure, path: Path) -> None:
 
 def _picture(figure: go.Figure, path: Path) -> bytes:
     kind = path.suffix.lower().removeprefix(".")
+    if find_spec("kaleido") is None:  # plotly would raise a ValueError, as it does for other reasons
+        raise ModuleNotFoundError("No module named 'kaleido'", name="kaleido")
     try:
         drawn: bytes = figure.to_image(format=kind, scale=1.5 if kind == "png" else 1.0)
     except (RuntimeError, ValueError) as error:

@@ -13,10 +13,10 @@ from torch import Tensor
 from aster_dse.activity.record import CALIBRATION_SAMPLES
 from aster_dse.errors import InputError
 from aster_dse.network.geometry import NetworkGeometry
-from aster_dse.network.kernels.convolution import Events
 from aster_dse.network.synapses import synaptic_modules
 from aster_dse.numerics.arrays import LayerArrays, NetworkArrays
 from aster_dse.numerics.cells import Chip, off_level
+from aster_dse.numerics.column_sums import ExactInputs, Inputs, histogram_of_inputs
 from aster_dse.numerics.layer import ArrayLayer
 from aster_dse.numerics.network import array_network
 from aster_dse.numerics.ranges import ONE, multipliers
@@ -150,25 +150,30 @@ def layer_multipliers(arrays: LayerArrays, chip: Chip, histograms: Ints | None, 
 
 
 class _Sums:
-    """Adds up the column sums of every layer over batches."""
+    """Adds up the column sums of every layer over batches.
 
-    def __init__(self) -> None:
+    Args:
+        kept: takes what the layers read.
+    """
+
+    def __init__(self, kept: ExactInputs | None) -> None:
         self.histograms: dict[int, Tensor] = {}
-        self.fine: dict[int, int] = {}
+        self._kept = kept
 
     def counts(self, layer: ArrayLayer, counts: Tensor) -> None:
         pass
 
-    def inputs(self, layer: ArrayLayer, inputs: Sequence[Events] | Tensor) -> None:
-        pass
+    def inputs(self, layer: ArrayLayer, inputs: Inputs) -> None:
+        self.add(layer, inputs)
+        if self._kept is not None:
+            self._kept.keep(layer.number, inputs)
 
-    def histogram(self, layer: ArrayLayer, histogram: Tensor) -> None:
-        known = self.histograms.get(layer.number)
+    def add(self, layer: ArrayLayer, inputs: Inputs) -> None:
+        histogram, known = histogram_of_inputs(inputs, layer), self.histograms.get(layer.number)
         if known is not None:
             length = max(known.shape[1], histogram.shape[1])
             histogram = _longer(known, length) + _longer(histogram, length)
         self.histograms[layer.number] = histogram
-        self.fine[layer.number] = layer.calibration_fine
 
 
 def _longer(histogram: Tensor, length: int) -> Tensor:
@@ -182,26 +187,44 @@ def calibrate(
     folded: Sequence[FoldedWeights],
     arrays: NetworkArrays,
     chip: Chip,
+    kept: ExactInputs | None = None,
 ) -> Calibration:
     """Run the network with quantised weights and exact read-out, no block skipped, on a calibration set.
 
     Ranges come from nominal cells, those that are off included; one set of ranges serves all skip sets.
+
+    Args:
+        kept: what the layers read in a run on arrays that differ in their rows alone, which is the same; else
+            it takes what they read now.
     """
     exact = array_layers(trained.geometry, folded, arrays.exact(), chip, None)
-    network, modules = array_network(trained.model, exact, workload, histograms=True)
-    sums = _Sums()
+    if kept is not None and kept.complete:
+        sums = _Sums(None)
+        for number, inputs in kept:
+            sums.add(exact[number], inputs)
+    else:
+        sums = _Sums(kept)
+        _run(trained, workload, exact, arrays.calibration_set, sums)
+        if kept is not None:
+            kept.finish()
+    return Calibration(
+        tuple(_trimmed(sums.histograms[layer.number].cpu().numpy()) for layer in exact),
+        tuple(layer.calibration_fine for layer in exact),
+    )
+
+
+def _run(
+    trained: TrainedNetwork, workload: Workload, exact: Sequence[ArrayLayer], number: int, sums: _Sums
+) -> None:
+    """Run the network over a calibration set."""
+    network, modules = array_network(trained.model, exact, workload)
     for module in modules:
         module.observer = sums
-    index = sample_index(len(workload.train), arrays.calibration_set)
+    index = sample_index(len(workload.train), number)
     split = Split(workload.train.frames[np.sort(index)], workload.train.labels[np.sort(index)])
     feed = Feed(split, workload, next(trained.model.parameters()).device)
     for start in range(0, len(feed), _BATCH):
         network(feed.frames(slice(start, start + _BATCH)))
-    numbers = range(len(arrays.layers))
-    return Calibration(
-        tuple(_trimmed(sums.histograms[number].cpu().numpy()) for number in numbers),
-        tuple(sums.fine[number] for number in numbers),
-    )
 
 
 def _trimmed(histogram: Ints) -> Ints:

@@ -14,17 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aster_dse.network.kernels.convolution import Events
 from aster_dse.numerics.arrays import LayerArrays, NetworkArrays
 from aster_dse.numerics.calibration import array_layers, sample_index
 from aster_dse.numerics.cells import Chip, off_level
-from aster_dse.numerics.compiled import histogram_of, whole_numbers
-from aster_dse.numerics.kernels.library import array_kernels
+from aster_dse.numerics.column_sums import Inputs, histogram_of_inputs
 from aster_dse.numerics.layer import ArrayLayer
 from aster_dse.numerics.network import array_network
-from aster_dse.numerics.packed import can_pack
 from aster_dse.numerics.ranges import ONE, codes, multipliers
-from aster_dse.numerics.reference import column_histogram
 from aster_dse.numerics.weights import FoldedWeights, quantise
 from aster_dse.training import TrainedNetwork
 from aster_dse.training.trained import Feed
@@ -54,7 +50,7 @@ class ForeseenErrors:
         samples: int = _SAMPLES,
     ) -> None:
         self._geometry, self._folded, self._chip = trained.geometry, tuple(folded), chip
-        self._inputs: dict[int, Sequence[Events] | Tensor] = {}
+        self._inputs: dict[int, Inputs] = {}
         self._counts: dict[int, Tensor] = {}
         self._errors: dict[tuple[int, LayerArrays], float] = {}
         self._histograms: dict[tuple[int, LayerArrays], np.ndarray] = {}
@@ -72,11 +68,8 @@ class ForeseenErrors:
     def counts(self, layer: ArrayLayer, counts: Tensor) -> None:
         self._counts[layer.number] = counts
 
-    def inputs(self, layer: ArrayLayer, inputs: Sequence[Events] | Tensor) -> None:
+    def inputs(self, layer: ArrayLayer, inputs: Inputs) -> None:
         self._inputs[layer.number] = inputs
-
-    def histogram(self, layer: ArrayLayer, histogram: Tensor) -> None:
-        pass
 
     # --- what is asked for
 
@@ -139,13 +132,7 @@ class ForeseenErrors:
     def _sums(self, ready: ArrayLayer) -> np.ndarray:
         key = (ready.number, ready.arrays.exact())
         if key not in self._histograms:
-            inputs, kernels = self._inputs[ready.number], array_kernels()
-            if not isinstance(inputs, Tensor) and kernels is not None and can_pack(ready):
-                found = histogram_of(kernels, inputs, ready)
-            else:
-                whole = inputs if isinstance(inputs, Tensor) else whole_numbers(inputs)
-                found = column_histogram(whole, ready)
-            self._histograms[key] = found.cpu().numpy()
+            self._histograms[key] = histogram_of_inputs(self._inputs[ready.number], ready).cpu().numpy()
         return self._histograms[key]
 
     def _of_cells(self, ready: ArrayLayer, rows: float) -> float:

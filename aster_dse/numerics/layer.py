@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -49,6 +49,16 @@ class ArrayLayer:
     def exact(self) -> bool:
         """Read without a converter, as digital arrays always are."""
         return self.arrays.adc_range == EXACT or self.arrays.compute == "digital"
+
+    @property
+    def content(self) -> Hashable:
+        """Equal for layers of one network that compute the same, however their ranges were found."""
+        arrays = self.arrays.canonical()
+        ruled = replace(arrays, adc_range="unit", adc_range_per="slice")
+        # Norms that were estimated anew are numbers of their own.
+        own = None if self.gain is None else (self.gain.tobytes(), self.weights.bias.tobytes())
+        reading = (self.exact, arrays.rounds_down, self.event_gating or not self.noisy)
+        return (ruled, reading, tuple(self.multipliers), self.chip, own)
 
     @property
     def noisy(self) -> bool:

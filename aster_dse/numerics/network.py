@@ -15,11 +15,12 @@ from aster_dse.network.kernels.library import STEADY, Kernels, kernels_for
 from aster_dse.network.model import SpikeDrivenTransformer
 from aster_dse.network.neurons import LIF, PLIF, FrozenPLIF
 from aster_dse.network.synapses import synaptic_modules
-from aster_dse.numerics.compiled import Reading, events_of_bit, histogram_of, read_events
+from aster_dse.numerics.column_sums import Inputs
+from aster_dse.numerics.compiled import Reading, events_of_bit, read_events
 from aster_dse.numerics.kernels.library import array_kernels
 from aster_dse.numerics.layer import ArrayLayer
 from aster_dse.numerics.packed import PackedLayers, alike, can_pack, pack
-from aster_dse.numerics.reference import column_histogram, layer_counts, layer_outputs
+from aster_dse.numerics.reference import layer_counts, layer_outputs
 from aster_dse.workload import Workload
 
 __all__ = ["ArrayConvolution", "ArrayObserver", "array_network"]
@@ -31,11 +32,8 @@ class ArrayObserver(Protocol):
     def counts(self, layer: ArrayLayer, counts: Tensor) -> None:
         """``[N, 3]`` driven rows, windows with one, (window, tile) pairs with one."""
 
-    def inputs(self, layer: ArrayLayer, inputs: Sequence[Events] | Tensor) -> None:
-        """Events of each bit plane, or whole numbers ``[N, H, W, C]``."""
-
-    def histogram(self, layer: ArrayLayer, histogram: Tensor) -> None:
-        """``[slices, sums]`` of its columns, where it was asked for."""
+    def inputs(self, layer: ArrayLayer, inputs: Inputs) -> None:
+        """What it reads."""
 
 
 class ArrayConvolution(FoldedConvolution):
@@ -44,12 +42,9 @@ class ArrayConvolution(FoldedConvolution):
     Args:
         layers: their outputs lie side by side.
         workload: of the layer that reads the network's input.
-        histograms: whether the observer wants column sums.
     """
 
-    def __init__(
-        self, layers: Sequence[ArrayLayer], workload: Workload | None = None, *, histograms: bool = False
-    ) -> None:
+    def __init__(self, layers: Sequence[ArrayLayer], workload: Workload | None = None) -> None:
         super().__init__()
         self.layers = tuple(layers)
         self.observer: ArrayObserver | None = None
@@ -58,7 +53,6 @@ class ArrayConvolution(FoldedConvolution):
         self.adjust: Callable[[Sequence[ArrayLayer], Tensor], None] | None = None
         """Changes outputs ``[T, B, H, W, outputs]`` before anything reads them."""
         self._workload = workload
-        self._histograms = histograms
         self._packed: list[PackedLayers] | None = None
 
     @property
@@ -110,8 +104,6 @@ class ArrayConvolution(FoldedConvolution):
                 for layer in packed.layers:
                     self.observer.counts(layer, counts)
                     self.observer.inputs(layer, planes)
-                    if self._histograms:
-                        self.observer.histogram(layer, histogram_of(kernels, planes, layer))
         return self._adjusted(out.view(steps, -1, height, width, self.outputs))
 
     def _adjusted(self, out: Tensor) -> Tensor:
@@ -128,8 +120,6 @@ class ArrayConvolution(FoldedConvolution):
             for layer in self.layers:
                 self.observer.counts(layer, layer_counts(flat, layer))
                 self.observer.inputs(layer, flat)
-                if self._histograms:
-                    self.observer.histogram(layer, column_histogram(flat, layer))
         return torch.cat(parts, dim=-1).view(steps, -1, *flat.shape[1:3], self.outputs)
 
 
@@ -157,8 +147,6 @@ def array_network(
     model: SpikeDrivenTransformer,
     layers: Sequence[ArrayLayer],
     workload: Workload,
-    *,
-    histograms: bool = False,
 ) -> tuple[SpikeDrivenTransformer, tuple[ArrayConvolution, ...]]:
     """The network on its arrays, and its modules with weights in the order of execution.
 
@@ -175,7 +163,6 @@ def array_network(
         conv = ArrayConvolution(
             [by_name[synapse.name] for synapse in module.synapses],
             workload if place == 0 else None,
-            histograms=histograms,
         )
         replaced = getattr(module.owner, module.attribute)
         instead[id(replaced)] = _Head(conv) if module.owner is model else _FoldedPair(conv)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -16,20 +16,19 @@ from aster_dse.activity import ActivityTrace
 from aster_dse.activity.files import load_trace, save_trace
 from aster_dse.errors import PassError
 from aster_dse.numerics.arrays import NetworkArrays
-from aster_dse.numerics.calibration import Calibration, array_layers, calibrate, check_samples, folded_layers
+from aster_dse.numerics.calibration import array_layers, check_samples, folded_layers
 from aster_dse.numerics.cells import Chip
 from aster_dse.numerics.files import (
-    calibration_file,
     found_or_made,
-    load_calibration,
     network_digest,
     pass_file,
-    save_calibration,
     split_digest,
 )
 from aster_dse.numerics.foreseen import ForeseenErrors
+from aster_dse.numerics.kept_calibrations import KeptCalibrations
 from aster_dse.numerics.layer import ArrayLayer
 from aster_dse.numerics.norms import reestimated
+from aster_dse.numerics.pass_log import PassLog
 from aster_dse.numerics.passes import array_logits, run_pass
 from aster_dse.numerics.weights import FoldedWeights
 from aster_dse.space.cell_conditions import CellConditions
@@ -38,20 +37,6 @@ from aster_dse.training.trained import Feed, torch_threads
 from aster_dse.workload import Split, Workload
 
 __all__ = ["NetworkPasses", "PassLog"]
-
-
-@dataclass
-class PassLog:
-    """What was asked for and done."""
-
-    made: int = 0
-    """Passes made, not found."""
-    calibrations_made: int = 0
-    probes: int = 0
-    seconds: float = 0.0
-    """That passes, calibrations and probes took."""
-    files: list[str] = field(default_factory=list)
-    """Names of the passes asked for and of the calibrations that they took, in the network's folder."""
 
 
 class NetworkPasses:
@@ -94,7 +79,7 @@ class NetworkPasses:
         self._split: Literal["validation", "test"] = split
         self._network = network or folder.name
         self._known: dict[str, ActivityTrace] = {}
-        self._calibrations: dict[str, Calibration] = {}
+        self._by_content: dict[Hashable, ActivityTrace] = {}
 
     def on_samples(self, samples: int | None) -> NetworkPasses:
         """Passes of the same network on some of the validation samples, evenly spaced over the split.
@@ -179,35 +164,40 @@ class NetworkPasses:
         key = arrays.key(f"{self._digest} {self.conditions.text} {number} {gated}{self._samples}")
         if key not in self._known:
             name = pass_file(key)
-            trace, made = found_or_made(
+            trace, _ = found_or_made(
                 self._folder / name,
                 lambda path: load_trace(path, self._trained.geometry),
                 lambda: self._made(arrays, number, gated),
                 save_trace,
             )
-            self.log.made += made
             self.log.files.append(name)
             self._known[key] = trace
         return self._known[key]
 
     def _made(self, arrays: NetworkArrays, number: int, gated: bool) -> ActivityTrace:
-        if self._on_pass is not None:
-            self._on_pass()
         try:
             layers = self.layers(arrays, number, event_gating=gated)
+            content = tuple(layer.content for layer in layers)
+            if content in self._by_content:
+                self.log.alike += 1
+                return self._by_content[content]
+            if self._on_pass is not None:
+                self._on_pass()
             started = time.perf_counter()
             with torch_threads(self._threads):
                 trace = run_pass(self._trained, self._workload, layers, self.plain, split=self._split)
         except (MemoryError, RuntimeError, ValueError) as error:
             raise PassError(self._network, arrays.text(self._trained.geometry), str(error)) from error
         self.log.seconds += time.perf_counter() - started
+        self.log.made += 1
+        self._by_content[content] = trace
         return trace
 
     def layers(
         self, arrays: NetworkArrays, number: int, *, event_gating: bool = True
     ) -> tuple[ArrayLayer, ...]:
         """The layers on the arrays of a chip, with their ranges, in the order of ``geometry.synaptic``."""
-        calibration = self._calibration(arrays) if arrays.calibrated else None
+        calibration = self._calibrations.of(arrays) if arrays.calibrated else None
         layers = array_layers(
             self._trained.geometry,
             self._folded,
@@ -239,25 +229,18 @@ class NetworkPasses:
         """What messages call the network."""
         return self._network
 
-    def _calibration(self, arrays: NetworkArrays) -> Calibration:
-        key = arrays.calibration_key(f"{self._digest} {self.conditions.on_off}")
-        if key not in self._calibrations:
-            started = time.perf_counter()
-            name = calibration_file(key)
-            with torch_threads(self._threads):
-                calibration, made = found_or_made(
-                    self._folder / name,
-                    load_calibration,
-                    lambda: calibrate(
-                        self._trained, self._workload, self._folded, arrays, Chip(self.conditions)
-                    ),
-                    save_calibration,
-                )
-            self.log.calibrations_made += made
-            self.log.files.append(name)
-            self._calibrations[key] = calibration
-            self.log.seconds += time.perf_counter() - started
-        return self._calibrations[key]
+    @cached_property
+    def _calibrations(self) -> KeptCalibrations:
+        return KeptCalibrations(
+            self._trained,
+            self._workload,
+            self._folded,
+            Chip(self.conditions),
+            folder=self._folder,
+            digest=self._digest,
+            threads=self._threads,
+            log=self.log,
+        )
 
     @cached_property
     def _folded(self) -> tuple[FoldedWeights, ...]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aster_dse.activity import ActivityTrace
-from aster_dse.network.kernels.convolution import Events
+from aster_dse.numerics.column_sums import Inputs
 from aster_dse.numerics.layer import ArrayLayer
 from aster_dse.numerics.network import ArrayConvolution, array_network
 from aster_dse.training import TrainedNetwork
@@ -149,8 +149,5 @@ class _Counter:
         for member in self._members:
             self._counts.layers[member, self._samples, :, layer.number] = seen
 
-    def inputs(self, layer: ArrayLayer, inputs: Sequence[Events] | Tensor) -> None:
-        pass
-
-    def histogram(self, layer: ArrayLayer, histogram: Tensor) -> None:
+    def inputs(self, layer: ArrayLayer, inputs: Inputs) -> None:
         pass

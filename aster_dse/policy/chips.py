@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aster_dse.activity import ActivityTrace, InferenceActivity
-from aster_dse.policy.batch import PolicyBatch, apply_policies
+from aster_dse.policy.batch import PolicyBatch, apply_policies, policy_accuracy
 from aster_dse.policy.table import PolicyTable
 from aster_dse.space import PolicyConfig
 
-__all__ = ["ChipPolicies", "apply_on_chips", "mean_activity"]
+__all__ = ["ChipPolicies", "accuracy_on_chips", "apply_on_chips", "mean_activity"]
 
 Array = NDArray[np.float64]
 
@@ -75,7 +75,12 @@ def apply_on_chips(
     plain: ActivityTrace, chips: Sequence[ActivityTrace], policies: Sequence[PolicyConfig]
 ) -> ChipPolicies:
     """Apply policies to the traces of some chips; to that of the plain network alone where there are none."""
-    ideal = apply_policies(PolicyTable(plain), policies)
     if not chips:
-        return ChipPolicies.plain(ideal)
-    return ChipPolicies(tuple(apply_policies(PolicyTable(chip), policies) for chip in chips), ideal.accuracy)
+        return ChipPolicies.plain(apply_policies(PolicyTable(plain), policies))
+    batches = tuple(apply_policies(PolicyTable(chip), policies) for chip in chips)
+    return ChipPolicies(batches, policy_accuracy(PolicyTable(plain), policies))
+
+
+def accuracy_on_chips(chips: Sequence[ActivityTrace], policies: Sequence[PolicyConfig]) -> Array:
+    """``[K]`` mean accuracy on some chips."""
+    return np.asarray(np.mean([policy_accuracy(PolicyTable(chip), policies) for chip in chips], axis=0))

@@ -48,6 +48,6 @@ def shipped_spaces() -> list[tuple[str, str]]:
 
 
 def _shipped() -> dict[str, Traversable]:
-    folder = files("search_spaces")
+    folder = files("aster_dse.search_spaces")
     found = {Path(item.name).stem: item for item in folder.iterdir() if item.name.endswith(".yaml")}
     return dict(sorted(found.items()))

@@ -149,7 +149,7 @@ class Database:
             )
         except ModuleNotFoundError as error:
             raise UnreachableError(
-                f"{self.shown}: PostgreSQL needs {error.name} (pip install 'aster-dse[postgres]')"
+                f"{self.shown}: PostgreSQL needs {error.name} (pip install 'psycopg[binary]>=3.2')"
             ) from None
 
     @contextmanager

@@ -2,7 +2,9 @@
 
 from aster_dse.workload.catalogue import (
     UNVERIFIED,
+    FoundData,
     data_of,
+    found_data,
     identify_data,
     lies_in_a_folder,
     load_workload,
@@ -26,6 +28,7 @@ __all__ = [
     "DataIdentity",
     "EventCamera",
     "EventStream",
+    "FoundData",
     "FrameSource",
     "KnownData",
     "RecordedSet",
@@ -34,6 +37,7 @@ __all__ = [
     "WorkloadShape",
     "data_of",
     "data_of_space",
+    "found_data",
     "frames_by_number",
     "frames_by_time",
     "hold_against",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from aster_dse.errors import InputError
+from aster_dse.errors import AsterError, InputError
 from aster_dse.space import WorkloadConfig
 from aster_dse.workload.cache import default_cache
 from aster_dse.workload.cifar import CIFAR10, CIFAR100
@@ -14,12 +15,15 @@ from aster_dse.workload.event_catalogue import EVENT_SETS
 from aster_dse.workload.identity import DataFiles, DataIdentity, OnBytes, check_identity, identity_of
 from aster_dse.workload.image_folder import IMAGE_FOLDERS
 from aster_dse.workload.images import CifarImages
-from aster_dse.workload.made import DIGITS, DIGITS_DVS, MadeDigits
-from aster_dse.workload.source import DataSet
+from aster_dse.workload.made import DIGITS, DIGITS_DVS
+from aster_dse.workload.source import DataSet, OnDisk
+from aster_dse.workload.trees import found_trees
 
 __all__ = [
     "UNVERIFIED",
+    "FoundData",
     "data_of",
+    "found_data",
     "identify_data",
     "lies_in_a_folder",
     "load_workload",
@@ -33,14 +37,45 @@ __all__ = [
 UNVERIFIED = "unverified"
 """What is said of the data of results that an older version stored: it did not record which data it was."""
 
-_SETS: Mapping[str, DataSet] = {
-    "digits-dvs": DIGITS_DVS,
-    "digits": DIGITS,
+_ON_DISK: Mapping[str, OnDisk] = {
     "cifar10": CifarImages(CIFAR10),
     "cifar100": CifarImages(CIFAR100),
     **IMAGE_FOLDERS,
     **EVENT_SETS,
 }
+_SETS: Mapping[str, DataSet] = {"digits-dvs": DIGITS_DVS, "digits": DIGITS, **_ON_DISK}
+
+
+@dataclass(frozen=True)
+class FoundData:
+    """A data set in the folder of data sets."""
+
+    name: str
+    folder: Path
+    note: str
+    """What it holds, where that is not the whole published data set."""
+    fault: str
+    """One line, where something is missing."""
+
+
+def found_data(data: Path | None = None) -> Iterator[FoundData]:
+    """Data sets whose folder is there, with what they lack; their files are not read.
+
+    Args:
+        data: as for :func:`load_workload`.
+    """
+    for name, folder in found_trees(data):
+        note = fault = ""
+        try:
+            if any(folder.iterdir()):
+                note = _ON_DISK[name].check_files(folder)
+            else:
+                fault = f"{folder}: is empty"
+        except AsterError as error:
+            fault = str(error)
+        except OSError as error:
+            fault = f"{folder}: cannot be read: {error.strerror or error}"
+        yield FoundData(name, folder, note, fault)
 
 
 def workload_names() -> tuple[str, ...]:
@@ -72,7 +107,7 @@ def training_samples(config: WorkloadConfig, *, data: Path | None = None) -> int
 
 def lies_in_a_folder(name: str) -> bool:
     """Whether a data set is read from a folder of the user's, so that its content has to be identified."""
-    return name in _SETS and not isinstance(_SETS[name], MadeDigits)
+    return name in _ON_DISK
 
 
 def data_of(config: WorkloadConfig) -> str | None:

@@ -7,19 +7,36 @@ files as their makers give them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from aster_dse.errors import InputError
 from aster_dse.workload.event_files import EVENT_SUFFIXES, Sensor, labelled_windows
 
-__all__ = ["EventTree", "Layout", "Recording", "find_recordings"]
+__all__ = [
+    "EVENTS",
+    "READY",
+    "EventTree",
+    "Layout",
+    "Recording",
+    "check_test_part",
+    "find_recordings",
+    "part_folders",
+    "raw_folders",
+]
 
 _TRAINING_SHARE = 0.9
 """Of a set without a test part: the first ones of each class by name, as in the published SDT code."""
+_LEAST = 10
+"""Samples of a class, of which that share leaves one for the test."""
 _FRAMES = "frames_number_"
+EVENTS = "events_np"
+READY = re.compile(_FRAMES + r"(\d+)_split_by_(number|time)")
+"""Name of a folder of frames: their number, and how they were cut."""
 _PARTS = (("train", "test"), ("Train", "Test"), ("n-cars_train", "n-cars_test"))
 
 
@@ -34,6 +51,9 @@ class Layout:
     """None: where there are folders for the parts, they count."""
     gesture_trials: bool = False
     """Raw recordings hold many samples each, told apart by a table (DVS128 Gesture)."""
+    published: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Samples of each class in the parts ``train`` and ``test`` (one part ``""`` where there are none), or of
+    all classes together."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +75,8 @@ class EventTree:
     train: tuple[Recording, ...]
     test: tuple[Recording, ...]
     classes: tuple[str, ...]
+    has_parts: bool
+    """The folders say which samples are for the test."""
     tables: tuple[Path, ...] = ()
     """Files that say which samples there are and what they show."""
 
@@ -73,40 +95,52 @@ def find_recordings(root: Path, layout: Layout, timesteps: int, split_by: str) -
     frames = root / f"{_FRAMES}{timesteps}_split_by_{split_by}"
     if frames.is_dir():
         return _classed(frames, "frames", layout, (".npz",))
-    if (root / "events_np").is_dir():
-        return _classed(root / "events_np", "events", layout, (".npz",))
-    places = (root / "extract", root)
-    if layout.gesture_trials:
-        for folder in (place / name for place in places for name in ("DvsGesture", ".")):
-            if (folder / "trials_to_train.txt").exists():
-                return _trials(folder, layout)
-    else:
-        for folder in places:
-            if _part_folders(folder) or _has_classes(folder, layout):
-                return _classed(folder, "events", layout, EVENT_SUFFIXES)
+    if (root / EVENTS).is_dir():
+        return _classed(root / EVENTS, "events", layout, (".npz",))
+    for folder in raw_folders(root, layout, layout.class_folders):
+        if layout.gesture_trials:
+            return _trials(folder, layout)
+        return _classed(folder, "events", layout, EVENT_SUFFIXES)
     others = tuple(sorted(p.name for p in root.glob(f"{_FRAMES}*") if p.is_dir()))
     problem = f"holds no {frames.name} but {_short(others)}" if others else "holds no recordings"
     raise InputError(str(root), problem, f"events_np or {frames.name} in it")
 
 
-def _has_classes(folder: Path, layout: Layout) -> bool:
-    names = layout.class_folders or _folders(folder)
-    return any((folder / name).is_dir() for name in names)
+def raw_folders(root: Path, layout: Layout, classes: tuple[str, ...]) -> Iterator[Path]:
+    """Folders with recordings as their makers give them, in the order in which they are looked for.
+
+    Args:
+        classes: names of the class folders; empty for any.
+    """
+    places = (root / "extract", root)
+    if layout.gesture_trials:
+        for folder in (place / name for place in places for name in ("DvsGesture", ".")):
+            if (folder / "trials_to_train.txt").exists():
+                yield folder
+        return
+    for folder in places:
+        if part_folders(folder, layout, classes) or _has_classes(folder, classes):
+            yield folder
 
 
-def _part_folders(folder: Path) -> tuple[Path, Path] | None:
+def part_folders(folder: Path, layout: Layout, classes: tuple[str, ...]) -> tuple[Path, Path] | None:
+    """The folders for training and for the test, where there is one of them at least."""
+    if layout.has_test_part is False and _has_classes(folder, classes):
+        return None  # links that spikingjelly's other split of CIFAR10-DVS makes beside the classes
     for train, test in _PARTS:
         if (folder / train).is_dir() or (folder / test).is_dir():
             return folder / train, folder / test
     return None
 
 
+def _has_classes(folder: Path, classes: tuple[str, ...]) -> bool:
+    return any((folder / name).is_dir() for name in classes or _folders(folder))
+
+
 def _classed(
     folder: Path, content: Literal["frames", "events"], layout: Layout, suffixes: tuple[str, ...]
 ) -> EventTree:
-    parts = _part_folders(folder)
-    if parts and layout.has_test_part is False and _has_classes(folder, layout):
-        parts = None  # links that spikingjelly's other split of CIFAR10-DVS makes beside the classes
+    parts = part_folders(folder, layout, layout.class_folders)
     if parts is None and layout.has_test_part:
         raise InputError(str(folder), "has no parts", "the folders train and test in it")
     if parts is None:
@@ -120,9 +154,26 @@ def _classed(
         # Of both, so that a class which one of them lacks is told.
         classes = layout.class_folders or tuple(sorted({n for part in parts for n in _folders(part)}))
         train, test = ([r for c in _by_class(part, classes, suffixes) for r in c] for part in parts)
-    if not test:
-        raise InputError(str(folder), "leaves no sample for the test", "more than ten samples of a class")
-    return EventTree(folder, content, tuple(train), tuple(test), classes)
+    return EventTree(folder, content, tuple(train), tuple(test), classes, has_parts=parts is not None)
+
+
+def check_test_part(tree: EventTree, layout: Layout) -> None:
+    """Refuse a data set that leaves no sample of some class for the test.
+
+    Raises:
+        InputError: it does.
+    """
+    tested = {sample.label for sample in tree.test}
+    numbers = Counter(sample.label for sample in tree.train)
+    short = [f"{name} ({numbers[at]})" for at, name in enumerate(tree.classes) if at not in tested]
+    if short:
+        problem = f"leaves no sample for the test of {_short(tuple(short))}"
+        remedy = f"{_LEAST} samples or more of every class"
+        if tree.has_parts:
+            remedy = "a sample of every class in the part for the test"
+        elif layout.has_test_part is None:
+            remedy += ", or the folders train and test in it"
+        raise InputError(str(tree.folder), problem, remedy)
 
 
 def _by_class(
@@ -152,8 +203,8 @@ def _by_class(
 def _trials(folder: Path, layout: Layout) -> EventTree:
     lists = [folder / f"trials_to_{part}.txt" for part in ("train", "test")]
     train, test = (_trial_part(table, layout) for table in lists)
-    labels = [_labels_of(sample.path) for sample in (*train, *test)]
-    return EventTree(folder, "events", train, test, layout.class_folders, tables=(*lists, *labels))
+    tables = (*lists, *(_labels_of(sample.path) for sample in (*train, *test)))
+    return EventTree(folder, "events", train, test, layout.class_folders, has_parts=True, tables=tables)
 
 
 def _labels_of(recording: Path) -> Path:

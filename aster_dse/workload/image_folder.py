@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import struct
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,7 +21,9 @@ from aster_dse.errors import InputError, NotFoundError
 from aster_dse.space import WorkloadConfig
 from aster_dse.workload.dataset import Split, Workload, WorkloadShape
 from aster_dse.workload.identity import DataFiles, identified
+from aster_dse.workload.image_file import is_sideways, opened, orientation, rgb, turned
 from aster_dse.workload.partition import held_out
+from aster_dse.workload.published import check_published
 from aster_dse.workload.source import check_resolution
 from aster_dse.workload.trees import find_tree
 
@@ -50,6 +50,8 @@ class ImagesOnDisk:
     names: NDArray[np.bytes_]
     """Of the files below the folder, as the file system spells them."""
     resolution: int
+    upright: bool = False
+    """Turned as EXIF says, where it says so."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -72,8 +74,9 @@ class ImagesOnDisk:
         """Width over height of the images."""
 
         def aspect(path: Path) -> float:
-            with _opened(path) as image:
-                return image.width / image.height
+            with opened(path) as image:
+                shape = image.width / image.height
+                return 1 / shape if is_sideways(self._lies(image)) else shape
 
         return [aspect(self._path(name)) for name in self.names[index]]
 
@@ -96,7 +99,7 @@ class ImagesOnDisk:
         out = np.empty((len(paths), *self.shape[1:]), dtype=np.uint8)
 
         def fill(place: int) -> None:
-            with _opened(paths[place]) as image:
+            with opened(paths[place]) as image:
                 out[place, 0] = np.asarray(reduce[place](image), dtype=np.uint8).transpose(2, 0, 1)
 
         with ThreadPoolExecutor(min(_DECODERS, os.cpu_count() or 1)) as pool:
@@ -104,57 +107,34 @@ class ImagesOnDisk:
                 pass
         return out
 
+    def _lies(self, image: Image.Image) -> int:
+        return orientation(image) if self.upright else 1
+
     def _middle(self, image: Image.Image) -> Image.Image:
+        whole = turned(rgb(image), self._lies(image))
         shorter = int(self.resolution / _CROP_SHARE)
-        share = shorter / min(image.size)
-        width, height = (max(shorter, int(side * share)) for side in image.size)
-        small = image.convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
+        share = shorter / min(whole.size)
+        width, height = (max(shorter, int(side * share)) for side in whole.size)
+        small = whole.resize((width, height), Image.Resampling.BICUBIC)
         left, top = round((width - self.resolution) / 2), round((height - self.resolution) / 2)
         return small.crop((left, top, left + self.resolution, top + self.resolution))
 
     def _cut(self, box: NDArray[np.float32]) -> Callable[[Image.Image], Image.Image]:
         def reduce(image: Image.Image) -> Image.Image:
+            lies = self._lies(image)
             # JPEG decodes to an eighth, a quarter or a half for less: not below what the part needs.
             wide, high = float(box[2] - box[0]), float(box[3] - box[1])
-            image.draft("RGB", (math.ceil(self.resolution / wide), math.ceil(self.resolution / high)))
-            left, top, right, bottom = (float(edge) for edge in box * np.tile(image.size, 2))
-            return image.convert("RGB").resize(
+            needed = (math.ceil(self.resolution / wide), math.ceil(self.resolution / high))
+            image.draft("RGB", needed[::-1] if is_sideways(lies) else needed)
+            whole = turned(rgb(image), lies)
+            left, top, right, bottom = (float(edge) for edge in box * np.tile(whole.size, 2))
+            return whole.resize(
                 (self.resolution, self.resolution),
                 Image.Resampling.BICUBIC,
-                box=(left, top, min(right, image.width), min(bottom, image.height)),
+                box=(left, top, min(right, whole.width), min(bottom, whole.height)),
             )
 
         return reduce
-
-
-class _opened:  # noqa: N801 - a context manager, used like a function
-    """An image file; what goes wrong with it becomes one line that names it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> Image.Image:
-        try:
-            self.image: Image.Image | None = Image.open(self.path)
-        except Exception as error:
-            raise self._named(error) from None
-        return self.image
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if self.image is not None:
-            self.image.close()
-        if isinstance(error, Exception):
-            raise self._named(error) from None
-
-    def _named(self, error: Exception) -> Exception:
-        if isinstance(error, FileNotFoundError):
-            return NotFoundError(f"{self.path}: the file is gone since the folder was listed")
-        known = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error,
-                 Image.DecompressionBombError)  # fmt: skip
-        if not isinstance(error, known):
-            return error
-        text = " ".join(str(error).split()).replace(f" {str(self.path)!r}", "")
-        return InputError(str(self.path), f"is no image that can be read: {text}", "the original file, whole")
 
 
 @dataclass(frozen=True)
@@ -163,6 +143,8 @@ class ImageFolder:
 
     classes: int | None
     """None: as the configuration says, which also names the folder."""
+    published: tuple[int, int] | None = None
+    """Images in ``train`` and in ``val``."""
 
     def shape(self, config: WorkloadConfig) -> WorkloadShape:
         """See :class:`~aster_dse.workload.source.DataSet`."""
@@ -179,10 +161,23 @@ class ImageFolder:
         """Count its files; see :class:`~aster_dse.workload.source.DataSet`."""
         self.shape(config)
         tree = find_tree(config.name, data, config.folder, ("train",)).absolute()
-        _, labels = _listed(tree, "train", _class_folders(tree / "train"))
+        classes = _class_folders(tree / "train")
+        _, labels = _listed(tree, "train", classes)
         if (tree / "test").is_dir():
             return len(labels)
-        return len(held_out(labels, config.validation_share, config.seed)[0])
+        return len(_held_out(labels, config, tree, classes)[0])
+
+    def check_files(self, folder: Path) -> str:
+        """See :class:`~aster_dse.workload.source.OnDisk`; files are looked for, not opened."""
+        classes = _class_folders(folder / "train")
+        self._check_classes(folder, classes, self.classes or len(classes), "")
+        for part in ("train", "val", "test"):
+            if part != "test" or (folder / part).is_dir():
+                _check_parts(folder, part, classes)
+                for name in classes:
+                    if not any(_is_image(entry) for entry in _entries(folder / part / name)):
+                        raise _no_image(folder / part / name)
+        return ""
 
     def files(self, config: WorkloadConfig, data: Path | None) -> DataFiles:
         """See :class:`~aster_dse.workload.source.DataSet`."""
@@ -202,20 +197,26 @@ class ImageFolder:
         config = identified(config, _files(tree, [names for names, _ in found.values()]), cache)
 
         def split(names: NDArray[np.bytes_], labels: NDArray[np.int64]) -> Split:
-            return Split(ImagesOnDisk(str(tree), names, config.resolution), labels)
+            return Split(
+                ImagesOnDisk(str(tree), names, config.resolution, upright=self.classes is None), labels
+            )
 
         names, labels = found["train"]
         if "test" in found:
             train, validation = split(names, labels), split(*found["val"])
         else:
-            ours, others = held_out(labels, config.validation_share, config.seed)
+            ours, others = _held_out(labels, config, tree, classes)
             train = split(names[ours], labels[ours])
             validation = split(names[others], labels[others])
+        tested = found["test" if "test" in found else "val"]
+        if self.published is not None and "test" not in found:
+            parts = zip(("train", "val"), (len(labels), len(tested[1])), self.published, strict=True)
+            check_published(tree, list(parts), "the whole data set, or image-folder")
         return Workload(
             config=config,
             train=train,
             validation=validation,
-            test=split(*found["test" if "test" in found else "val"]),
+            test=split(*tested),
             classes=shape.classes,
             in_channels=shape.in_channels,
             input_bits=shape.input_bits,
@@ -233,11 +234,21 @@ class ImageFolder:
         shape = self.shape(config)
         tree = find_tree(config.name, data, config.folder, ("train",)).absolute()
         classes = _class_folders(tree / "train")
-        if len(classes) != shape.classes:
-            problem = f"has {len(classes)} class folders, {config.name} has {shape.classes} classes"
+        self._check_classes(tree, classes, shape.classes, config.name)
+        return tree, classes, shape
+
+    def _check_classes(self, tree: Path, classes: tuple[str, ...], wanted: int, name: str) -> None:
+        if len(classes) != wanted:
+            problem = f"has {len(classes)} class folders, {name or 'the data set'} has {wanted} classes"
             remedy = "set workload.classes" if self.classes is None else "the whole data set, or image-folder"
             raise InputError(str(tree / "train"), problem, remedy)
-        return tree, classes, shape
+
+
+def _held_out(
+    labels: NDArray[np.int64], config: WorkloadConfig, tree: Path, classes: tuple[str, ...]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    where = str(tree / "train")
+    return held_out(labels, config.validation_share, config.seed, where=where, classes=classes)
 
 
 def _parts(tree: Path) -> tuple[str, ...]:
@@ -254,6 +265,20 @@ def _class_folders(part: Path) -> tuple[str, ...]:
 
 def _listed(tree: Path, part: str, classes: tuple[str, ...]) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
     """Files of a part, below the tree, and their labels."""
+    _check_parts(tree, part, classes)
+    names: list[bytes] = []
+    labels: list[int] = []
+    for label, name in enumerate(classes):
+        folder = tree / part / name
+        files = sorted(entry.name for entry in _entries(folder) if _is_image(entry))
+        if not files:
+            raise _no_image(folder)
+        names += [os.fsencode(f"{part}/{name}/{file}") for file in files]
+        labels += [label] * len(files)
+    return np.array(names), np.array(labels, dtype=np.int64)
+
+
+def _check_parts(tree: Path, part: str, classes: tuple[str, ...]) -> None:
     found = _class_folders(tree / part)
     if not found:
         raise InputError(str(tree / part), "has no class folders", "images in folders by class, as in train")
@@ -262,16 +287,14 @@ def _listed(tree: Path, part: str, classes: tuple[str, ...]) -> tuple[NDArray[np
         where = "train" if strange[0] in classes else part
         problem = f"has not the class folders of train: {strange[0]} is in {where} alone"
         raise InputError(str(tree / part), problem, "the same folders in both")
-    names: list[bytes] = []
-    labels: list[int] = []
-    for label, name in enumerate(classes):
-        folder = tree / part / name
-        files = sorted(entry.name for entry in _entries(folder) if entry.name.lower().endswith(_ENDINGS))
-        if not files:
-            raise InputError(str(folder), "has no image", f"files that end in {', '.join(_ENDINGS)}")
-        names += [os.fsencode(f"{part}/{name}/{file}") for file in files]
-        labels += [label] * len(files)
-    return np.array(names), np.array(labels, dtype=np.int64)
+
+
+def _is_image(entry: os.DirEntry[str]) -> bool:
+    return entry.name.lower().endswith(_ENDINGS)
+
+
+def _no_image(folder: Path) -> InputError:
+    return InputError(str(folder), "has no image", f"files that end in {', '.join(_ENDINGS)}")
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
@@ -285,8 +308,8 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 IMAGE_FOLDERS: Mapping[str, ImageFolder] = {
-    "imagenet": ImageFolder(1000),
+    "imagenet": ImageFolder(1000, published=(1_281_167, 50_000)),
     "imagenet100": ImageFolder(100),
-    "imagenette": ImageFolder(10),
+    "imagenette": ImageFolder(10, published=(9_469, 3_925)),
     "image-folder": ImageFolder(None),
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from aster_dse.errors import InputError
 from aster_dse.space import WorkloadConfig
 from aster_dse.workload.cifar import Cifar
 from aster_dse.workload.dataset import Split, Workload, WorkloadShape
@@ -47,6 +48,16 @@ class CifarImages:
     def read_by_batch(self, config: WorkloadConfig, data: Path | None) -> bool:  # noqa: ARG002
         """No: it is read whole."""
         return False
+
+    def check_files(self, folder: Path) -> str:
+        """See :class:`~aster_dse.workload.source.OnDisk`; the files are not read."""
+        needed = (*self.cifar.training_files, self.cifar.test_file)
+        missing = [name for name in needed if not (folder / name).is_file()]
+        empty = [name for name in needed if name not in missing and not (folder / name).stat().st_size]
+        if missing or empty:
+            problem = f"lacks {', '.join(missing)}" if missing else f"has nothing in {', '.join(empty)}"
+            raise InputError(str(folder), problem, f"the files {', '.join(needed)}")
+        return ""
 
     def load(self, config: WorkloadConfig, data: Path | None, cache: Path) -> Workload:
         """Read it whole; see :class:`~aster_dse.workload.source.DataSet`."""

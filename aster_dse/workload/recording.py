@@ -23,7 +23,7 @@ from aster_dse.errors import ExistsError, InputError
 from aster_dse.workload.closed_loop import BIN_US, Screen
 from aster_dse.workload.dataset import Split, Workload
 from aster_dse.workload.event_camera import EventStream
-from aster_dse.workload.event_catalogue import RECORDING
+from aster_dse.workload.event_catalogue import RECORDING, UNFINISHED
 
 __all__ = ["RecordedSet", "record_workload"]
 
@@ -92,6 +92,8 @@ def record_workload(
         tasks = list(_tasks(workload, folder, limit))
         missing = [task for task in tasks if not _complete(task.path)]
         kept = len(tasks) - len(missing)
+        if missing:
+            _replace(folder / UNFINISHED, f"{len(missing)} of {len(tasks)} recordings\n".encode())
         events = 0
         chunk = max(1, _CHUNK_BYTES // (4 * resolution**2))
         for start in range(0, len(missing), chunk):
@@ -101,6 +103,7 @@ def record_workload(
                 stream = _film(some, workload.scale, resolution, bins, seed)
                 for number, task in enumerate(some):
                     events += _write(task.path, stream, number)
+        (folder / UNFINISHED).unlink(missing_ok=True)
         if on_sample is not None:
             on_sample(len(tasks), len(tasks))
     except OSError as error:

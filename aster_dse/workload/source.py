@@ -10,7 +10,7 @@ from aster_dse.space import WorkloadConfig
 from aster_dse.workload.dataset import Workload, WorkloadShape
 from aster_dse.workload.identity import DataFiles
 
-__all__ = ["DataSet", "check_resolution"]
+__all__ = ["DataSet", "OnDisk", "check_resolution"]
 
 
 class DataSet(Protocol):
@@ -62,6 +62,22 @@ class DataSet(Protocol):
             DataMismatchError: the folder holds other data than the configuration says.
             NotFoundError: its folder, or a file of it, is missing.
             InputError: a configuration it cannot have, or a damaged file.
+        """
+        ...
+
+
+class OnDisk(DataSet, Protocol):
+    """A data set of files that somebody else made, in a folder of its own."""
+
+    def check_files(self, folder: Path) -> str:
+        """Whether everything is there: by the names of the files, which are not read.
+
+        Returns:
+            What the folder holds, where that is not the whole published data set; else nothing.
+
+        Raises:
+            NotFoundError: a folder is missing.
+            InputError: something is missing or empty; it is named.
         """
         ...
 

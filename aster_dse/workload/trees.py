@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aster_dse.errors import NotFoundError
 
-__all__ = ["TREES", "data_root", "find_tree", "found_trees"]
+__all__ = ["TREES", "data_root", "find_tree", "first_folder", "found_trees"]
 
 TREES: Mapping[str, tuple[str, ...]] = {
     "cifar10": ("cifar-10-batches-py",),
@@ -56,11 +56,15 @@ def find_tree(name: str, data: Path | None, folder: str | None, inside: Sequence
     )
 
 
+def first_folder(root: Path, names: Sequence[str]) -> Path | None:
+    """The first of these folders with anything in it, else the first one that is there."""
+    there = [root / name for name in names if (root / name).is_dir()]
+    return next((folder for folder in there if any(folder.iterdir())), there[0] if there else None)
+
+
 def found_trees(data: Path | None = None) -> Iterator[tuple[str, Path]]:
     """Data sets whose folder is there, by name alone."""
-    root = data_root(data)
     for name, folders in TREES.items():
-        for folder in folders:
-            if (root / folder).is_dir():
-                yield name, root / folder
-                break
+        folder = first_folder(data_root(data), folders)
+        if folder is not None:
+            yield name, folder

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dashboard.data.breakdown import Breakdown
-from dashboard.data.detail import PointDetail, read_point
-from dashboard.data.feed import Cursor, points_since
-from dashboard.data.labels import MetricLabel, knob_label, metric_label, number
+from aster_dse.dashboard.data.breakdown import Breakdown
+from aster_dse.dashboard.data.detail import PointDetail, read_point
+from aster_dse.dashboard.data.feed import Cursor, points_since
+from aster_dse.dashboard.data.labels import MetricLabel, knob_label, metric_label, number
 
 __all__ = [
     "Breakdown",

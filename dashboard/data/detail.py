@@ -9,12 +9,12 @@ from typing import Any, TypeGuard
 
 import yaml
 
+from aster_dse.dashboard.data.breakdown import Breakdown, breakdowns
+from aster_dse.dashboard.data.labels import MetricLabel, metric_label
 from aster_dse.errors import NotFoundError
 from aster_dse.space import Candidate
 from aster_dse.store import AttemptRow, EvaluationRow, StudyReader, StudyRow, TrainingRow, TrialRow
 from aster_dse.store.shown import data_option, shown_metrics
-from dashboard.data.breakdown import Breakdown, breakdowns
-from dashboard.data.labels import MetricLabel, metric_label
 
 __all__ = ["PointDetail", "read_point"]
 

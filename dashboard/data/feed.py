@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Self
 
+from aster_dse.dashboard.data.columns import encode_frame
+from aster_dse.dashboard.data.labels import knob_label
 from aster_dse.store import StudyReader, StudyRow
-from dashboard.data.columns import encode_frame
-from dashboard.data.labels import knob_label
 
 __all__ = ["Cursor", "points_since", "state_of"]
 

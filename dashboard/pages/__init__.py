@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from dash import Dash
 from dash.development.base_component import Component
 
+from aster_dse.dashboard.pages import studies, study
 from aster_dse.store import StudyReader
-from dashboard.pages import studies, study
 
 __all__ = ["PAGES", "Page"]
 

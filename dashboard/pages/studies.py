@@ -7,11 +7,11 @@ from typing import Any
 from dash import Dash, Input, Output, State, dcc, html
 from dash.exceptions import PreventUpdate
 
+from aster_dse.dashboard.data import metric_label
+from aster_dse.dashboard.data.detail import shell_word
+from aster_dse.dashboard.pages.elements import command, message, moment, states
 from aster_dse.store import StudyReader, StudySummary
 from aster_dse.store.shown import arrays_of_study, data_option
-from dashboard.data import metric_label
-from dashboard.data.detail import shell_word
-from dashboard.pages.elements import command, message, moment, states
 
 __all__ = ["layout", "register"]
 

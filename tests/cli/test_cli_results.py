@@ -7,7 +7,6 @@ import shutil
 import subprocess
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 from command_line import DIVERGES, PROGRAM, Home, Ran, aster, start
@@ -186,19 +185,12 @@ def test_doctor_finds_this_machine_fit(searched: Home) -> None:
     assert all(check["hint"] for check in checks if not check["ok"])
 
 
-def test_doctor_names_the_data_sets_it_finds_and_misses_none(tmp_path: Path) -> None:
-    def found() -> dict[str, Any]:
-        checks = aster("doctor", "--data", tmp_path, "--json").document
-        return next(check for check in checks if check["check"] == "data sets")
-
-    none = found()
+def test_doctor_misses_no_data_sets(tmp_path: Path) -> None:
+    checks = aster("doctor", "--data", tmp_path, "--json").document
+    none = next(check for check in checks if check["check"] == "data sets")
     assert none["ok"]
     assert "the digits need none" in none["detail"]
     assert "ASTER_DSE_DATA" in none["hint"]
-    for name in ("cifar-100-python", "imagenette2", "DVSGesturedataset"):
-        (tmp_path / name).mkdir()
-    detail = f"in {tmp_path}: cifar100 (cifar-100-python), imagenette (imagenette2), dvs-gesture "
-    assert found()["detail"].startswith(detail)
 
 
 @pytest.mark.parametrize(("switch", "said"), [("off", "off, by ASTER_DSE_KERNELS"), ("", ".so")])

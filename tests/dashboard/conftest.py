@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from aster_dse.dashboard.access import Access
+from aster_dse.dashboard.app import build_app
 from aster_dse.store import StudyReader, StudyStore
-from dashboard.access import Access
-from dashboard.app import build_app
 
 TOKEN = "a token of twenty-six characters"
 

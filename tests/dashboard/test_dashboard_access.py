@@ -13,12 +13,12 @@ from dashboard_studies import create, finish
 from flask.testing import FlaskClient
 from sqlalchemy.exc import OperationalError
 
-import dashboard
+from aster_dse import dashboard
+from aster_dse.dashboard.access import Access
+from aster_dse.dashboard.app import build_app
+from aster_dse.dashboard.pages.elements import graph
 from aster_dse.errors import AsterError, InputError, NotFoundError
 from aster_dse.store import StudyReader, StudyStore
-from dashboard.access import Access
-from dashboard.app import build_app
-from dashboard.pages.elements import graph
 
 OURS = {"Origin": "http://localhost"}
 ROUTES = [

@@ -18,9 +18,9 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-import dashboard
+from aster_dse import dashboard
+from aster_dse.dashboard.server import DashboardServer
 from aster_dse.store import StudyRow, StudyStore
-from dashboard.server import DashboardServer
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 CHROMEDRIVER = shutil.which("chromedriver")

@@ -12,15 +12,15 @@ import pytest
 import yaml
 from dashboard_studies import COMPONENTS, LAYERS, begin, candidate, create, evaluation, fail, finish
 
+from aster_dse.dashboard.data import Cursor, knob_label, metric_label, number, points_since, read_point
+from aster_dse.dashboard.data.breakdown import SERIES, breakdowns
+from aster_dse.dashboard.data.columns import Column, encode_column, encode_frame
+from aster_dse.dashboard.data.feed import state_of
+from aster_dse.dashboard.pages.study.choice import Choice
 from aster_dse.errors import NotFoundError
 from aster_dse.search.protocol import NetworkResult
 from aster_dse.space import Candidate
 from aster_dse.store import StudyReader, StudyStore
-from dashboard.data import Cursor, knob_label, metric_label, number, points_since, read_point
-from dashboard.data.breakdown import SERIES, breakdowns
-from dashboard.data.columns import Column, encode_column, encode_frame
-from dashboard.data.feed import state_of
-from dashboard.pages.study.choice import Choice
 
 
 def decode(column: Column) -> list[Any]:

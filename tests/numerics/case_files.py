@@ -19,6 +19,7 @@ from aster_dse.numerics import cells
 from aster_dse.numerics.arrays import LayerArrays
 from aster_dse.numerics.calibration import layer_multipliers
 from aster_dse.numerics.cells import Chip
+from aster_dse.numerics.column_sums import Inputs, histogram_of_inputs
 from aster_dse.numerics.layer import ArrayLayer
 from aster_dse.numerics.network import ArrayConvolution
 from aster_dse.numerics.weights import QuantisedWeights, fold, quantise
@@ -147,22 +148,21 @@ class Read:
 
 
 class _Observer:
-    def __init__(self) -> None:
+    def __init__(self, histograms: bool) -> None:
         self.read = Read()
+        self._histograms = histograms
 
     def counts(self, _: ArrayLayer, counts: Tensor) -> None:
         self.read.counts = counts.numpy()
 
-    def inputs(self, _: ArrayLayer, __: Any) -> None:
-        pass
-
-    def histogram(self, _: ArrayLayer, histogram: Tensor) -> None:
-        self.read.histogram = histogram.numpy()
+    def inputs(self, layer: ArrayLayer, inputs: Inputs) -> None:
+        if self._histograms:
+            self.read.histogram = histogram_of_inputs(inputs, layer).numpy()
 
 
 def read(layer: ArrayLayer, maps: Tensor, *, histograms: bool = False) -> Read:
     """By whichever path ``ASTER_DSE_KERNELS`` chooses."""
-    module, observer = ArrayConvolution([layer], histograms=histograms), _Observer()
+    module, observer = ArrayConvolution([layer]), _Observer(histograms)
     module.observer = observer
     observer.read.outputs = module(maps).flatten(0, 3).numpy()
     return observer.read

@@ -15,6 +15,7 @@ from torch import Tensor
 from aster_dse.network.geometry import SynapticLayer
 from aster_dse.numerics.arrays import LayerArrays
 from aster_dse.numerics.cells import Chip
+from aster_dse.numerics.column_sums import Inputs, histogram_of_inputs
 from aster_dse.numerics.kernels.library import array_kernels
 from aster_dse.numerics.layer import ArrayLayer
 from aster_dse.numerics.network import ArrayConvolution
@@ -121,16 +122,13 @@ class Seen:
     def counts(self, layer: ArrayLayer, counts: Tensor) -> None:  # noqa: ARG002
         self.seen.append(counts)
 
-    def inputs(self, layer: ArrayLayer, inputs: object) -> None:
-        pass
-
-    def histogram(self, layer: ArrayLayer, histogram: Tensor) -> None:  # noqa: ARG002
-        self.histograms.append(histogram)
+    def inputs(self, layer: ArrayLayer, inputs: Inputs) -> None:
+        self.histograms.append(histogram_of_inputs(inputs, layer))
 
 
 def agree(drawn: Drawn) -> None:
     """Outputs, counts and histograms of the kernels and the definition are equal."""
-    module = ArrayConvolution(drawn.layers, histograms=True)
+    module = ArrayConvolution(drawn.layers)
     module.sample, module.observer = drawn.sample, (seen := Seen())
     outputs = module(drawn.inputs.view(drawn.steps, -1, *drawn.inputs.shape[1:])).flatten(0, 1)
     at = 0
@@ -183,6 +181,9 @@ def shapes(draw: st.DrawFn) -> Shape:
 @given(shapes())
 @example(Shape(channels=2, outputs=(12,), height=33, width=32, arrays=LayerArrays(cell_bits=4), rate=0.1))
 @example(Shape(channels=2, outputs=(12,), height=33, width=32, arrays=LayerArrays(rows=4, cell_bits=1)))
+@example(Shape(channels=2, outputs=(7,), height=40, width=44, samples=38, rate=0.4))
+@example(Shape(channels=1, outputs=(5,), height=16, width=17, arrays=LayerArrays(rows=4, cell_bits=8)))
+@example(Shape(channels=40, outputs=(13,), height=9, width=9, arrays=LayerArrays(rows=32), rate=0.9))
 def test_kernels_give_the_bits_of_the_definition(shape: Shape) -> None:
     agree(shape.draw())
 

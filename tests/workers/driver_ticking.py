@@ -8,7 +8,7 @@ from pathlib import Path
 
 from worker_jobs import make_job, make_workload, replace_text, tick
 
-from workers.cluster import local_cluster
+from aster_dse.workers.cluster import local_cluster
 
 
 def main(folder: Path) -> None:
@@ -17,7 +17,7 @@ def main(folder: Path) -> None:
     with local_cluster(1):
         import ray
 
-        from workers.executor import RayExecutor
+        from aster_dse.workers.executor import RayExecutor
 
         executor = RayExecutor(run=tick, load=make_workload)
         executor.submit(make_job(0, folder))

@@ -10,8 +10,8 @@ import ray
 from ray.cluster_utils import Cluster
 from worker_jobs import make_job, make_workload, tick, wait_until
 
-from workers.cluster import join
-from workers.executor import RayExecutor
+from aster_dse.workers.cluster import join
+from aster_dse.workers.executor import RayExecutor
 
 HEALTH = {
     "health_check_initial_delay_ms": 1000,
@@ -42,6 +42,7 @@ def main(folder: Path) -> None:
                 "slots": slots,
                 "trials": sorted(outcome.trial for outcome in outcomes),
                 "attempts": sorted(outcome.attempt for outcome in outcomes),
+                "paths": [outcome.training["path"] for outcome in outcomes],
                 "types": [type(outcome).__name__ for outcome in outcomes],
             }
             executor.close()

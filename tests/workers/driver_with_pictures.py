@@ -18,10 +18,10 @@ from aster_dse.errors import InputError
 from aster_dse.search.job_data import data_for
 from aster_dse.search.protocol import NetworkFailure, NetworkJob, Outcome
 from aster_dse.space import Candidate, WorkloadConfig
+from aster_dse.workers.cluster import join
+from aster_dse.workers.executor import RayExecutor
+from aster_dse.workers.nodes import check_nodes
 from aster_dse.workload import Workload, identify_data
-from workers.cluster import join
-from workers.executor import RayExecutor
-from workers.nodes import check_nodes
 
 PETS = WorkloadConfig(name="image-folder", folder="pets", classes=2, resolution=32, timesteps=1)
 

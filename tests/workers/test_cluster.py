@@ -16,7 +16,7 @@ import worker_jobs as jobs
 from PIL import Image
 
 from aster_dse.errors import InputError, UnreachableError
-from workers.cluster import join, local_cluster
+from aster_dse.workers.cluster import join, local_cluster
 
 pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("ray")]
 
@@ -117,14 +117,16 @@ def test_a_killed_driver_takes_its_workers_with_it_and_the_next_one_cleans_up(tm
     assert not private_folder(session).exists()
 
 
-def test_a_lost_machine_s_work_moves_to_another(tmp_path: Path) -> None:
-    out, err = jobs.start_driver("driver_two_nodes.py", tmp_path).communicate(timeout=120)
+def test_a_lost_machine_s_work_moves_to_another(tmp_path: Path, hostile: Path) -> None:
+    driver = jobs.start_driver("driver_two_nodes.py", tmp_path, folder=hostile)
+    out, err = driver.communicate(timeout=120)
     assert out, err
     report = json.loads(out.splitlines()[-1])
     assert report["slots"] == 2
     assert report["trials"] == [0, 1]
     assert report["attempts"] == [1, 2]
     assert set(report["types"]) == {"NetworkResult"}
+    assert all({"", ".", str(hostile)}.isdisjoint(path) for path in report["paths"])
 
 
 def test_machines_read_data_that_stays_on_the_disk_themselves_and_it_is_compared_before(
@@ -174,5 +176,5 @@ def test_a_cluster_needs_a_worker() -> None:
 
 
 def test_importing_the_cluster_module_is_light() -> None:
-    code = "import sys, workers.cluster; sys.exit('ray' in sys.modules or 'torch' in sys.modules)"
+    code = "import sys, aster_dse.workers.cluster; sys.exit('ray' in sys.modules or 'torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -34,7 +34,7 @@ def make_executor(request: pytest.FixtureRequest) -> Iterator[Any]:
             executor: Executor = SerialExecutor(run=run, load=load)
         else:
             request.getfixturevalue("ray_cluster")
-            from workers.executor import RayExecutor
+            from aster_dse.workers.executor import RayExecutor
 
             executor = RayExecutor(run=run, load=load)
         made.append(executor)

@@ -22,7 +22,7 @@ from aster_dse.space import Candidate, NetworkConfig, TrainingConfig, TrainingRe
 from aster_dse.workload import Split, Workload
 
 pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("ray"), pytest.mark.usefixtures("ray_cluster")]
-pytest.importorskip("ray.train", reason="Ray Train is not installed: pip install 'aster-dse[train]'")
+pytest.importorskip("ray.train", reason="Ray Train is not installed: the extra `train`")
 
 TWO = TrainingResources(workers=2)
 
@@ -52,7 +52,7 @@ def make_job(folder: Path, **training: Any) -> NetworkJob:
 
 
 def executor_of(resources: TrainingResources) -> Any:
-    from workers.executor import RayExecutor
+    from aster_dse.workers.executor import RayExecutor
 
     return RayExecutor(load=bars, resources=resources)
 
@@ -130,6 +130,7 @@ def trained_alike(folder: Path, seed: int) -> bool:
     return apart < 1e-4 and losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_after_one_of_its_workers_was_killed(tmp_path: Path) -> None:
     executor, reports, killed = executor_of(TWO), [], []
 
@@ -146,6 +147,7 @@ def test_a_training_goes_on_after_one_of_its_workers_was_killed(tmp_path: Path) 
     assert (reports[0], reports[-1], len(result.training["history"])) == (1, 60, 60)
 
 
+@pytest.mark.slow
 def test_a_diverged_training_is_one_failure_and_is_not_started_again(tmp_path: Path) -> None:
     executor, reports = executor_of(TWO), []
     executor.submit(make_job(tmp_path, tet_mean=1e38, tet_lambda=1.0))
@@ -166,6 +168,7 @@ def test_cancel_ends_all_workers_and_frees_their_places(tmp_path: Path) -> None:
     assert isinstance(alone.wait(), NetworkResult)
 
 
+@pytest.mark.slow
 def test_a_killed_coordinator_leaves_its_places_to_the_next_attempt(tmp_path: Path) -> None:
     executor, killed = executor_of(TWO), []
 

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("ray"), pytest.mark.usefi
 
 
 def make_executor(run: Any, **options: Any) -> Any:
-    from workers.executor import RayExecutor
+    from aster_dse.workers.executor import RayExecutor
 
     return RayExecutor(run=run, load=jobs.make_workload, **options)
 
@@ -42,6 +42,14 @@ def test_workers_compute_on_one_thread_and_are_used_again(tmp_path: Path) -> Non
         processes.add(training["pid"])
     assert len(processes) <= 2
     assert os.getpid() not in processes
+
+
+def test_workers_do_not_import_from_the_driver_s_working_directory(tmp_path: Path, hostile: Path) -> None:
+    executor = make_executor(jobs.measure)
+    executor.submit(jobs.make_job(0, tmp_path))
+    training = executor.wait().training
+    assert training["folder"] == str(hostile)
+    assert {"", ".", str(hostile)}.isdisjoint(training["path"])
 
 
 def test_outcomes_come_in_order_of_completion(tmp_path: Path) -> None:

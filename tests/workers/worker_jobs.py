@@ -87,6 +87,8 @@ def measure(job: NetworkJob, *, workload: Workload | None, on_report: OnReport) 
         pid=os.getpid(),
         threads=os.environ.get("OMP_NUM_THREADS"),
         waiting=os.environ.get("OMP_WAIT_POLICY"),
+        folder=os.getcwd(),
+        path=sys.path,
     )
 
 
@@ -143,7 +145,7 @@ def tick(job: NetworkJob, *, workload: Workload | None, on_report: OnReport) -> 
         ticks += 1
         replace_text(folder / f"{job.trial}.alive", f"{os.getpid()} {ticks}")
         time.sleep(0.02)
-    return result(job)
+    return result(job, path=sys.path)
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -167,8 +169,8 @@ def wait_until(condition: Callable[[], bool], what: str, limit_s: float = 60.0) 
         time.sleep(0.02)
 
 
-def start_driver(script: str, *arguments: object) -> subprocess.Popen[str]:
-    """A driver of its own process group, as a shell starts it."""
+def start_driver(script: str, *arguments: object, folder: Path | None = None) -> subprocess.Popen[str]:
+    """A driver of its own process group, as a shell starts it in a folder."""
     folders = (Path(__file__).parent, Path(aster_dse.__file__).parents[1])
     return subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name(script)), *map(str, arguments)],
@@ -176,5 +178,6 @@ def start_driver(script: str, *arguments: object) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         process_group=0,
+        cwd=folder,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, folders))},
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from aster_dse.errors import ExistsError, InputError
 from aster_dse.space import WorkloadConfig
-from aster_dse.workload import Split, Workload, load_workload
+from aster_dse.workload import Split, Workload, load_workload, training_samples
 from aster_dse.workload.closed_loop import BIN_US, Screen
 from aster_dse.workload.event_files import Events, Sensor, read_events
 from aster_dse.workload.event_frames import count_frames
@@ -181,3 +181,20 @@ def test_beyond_the_image_it_is_dark_or_its_edge_goes_on() -> None:
     dark = _still(8, edge_goes_on=False)
     assert dark[0, 0].max() == 0.0
     assert dark[0, -3, 3:5].min() == 1.0
+
+
+def test_recordings_that_were_interrupted_are_no_data_set(tmp_path: Path) -> None:
+    def interrupt(_done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    config = WorkloadConfig(
+        name="event-folder", folder="mine", classes=2, resolution=16, timesteps=2, split_by="number"
+    )
+    _record(_pictures(), tmp_path / "mine", limit=2)
+    with pytest.raises(KeyboardInterrupt):
+        record_workload(_pictures(), tmp_path / "mine", resolution=16, bins=2, on_sample=interrupt)
+    for ask in (load_workload, training_samples):
+        with pytest.raises(InputError, match="mine: has not all of its recordings: aster-dse record was int"):
+            ask(config, data=tmp_path)
+    _record(_pictures(), tmp_path / "mine")
+    assert training_samples(config, data=tmp_path) == 2

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dash import Dash
 
+from aster_dse.dashboard.pages.study import live, panel, views
+from aster_dse.dashboard.pages.study.layout import layout
 from aster_dse.store import StudyReader
-from dashboard.pages.study import live, panel, views
-from dashboard.pages.study.layout import layout
 
 __all__ = ["layout", "register"]
 

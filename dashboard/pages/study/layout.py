@@ -7,13 +7,13 @@ from typing import Any
 import dash_ag_grid as dag
 from dash import dcc, html
 
+from aster_dse.dashboard.data import knob_label, metric_label
+from aster_dse.dashboard.data.detail import shell_word
+from aster_dse.dashboard.pages.elements import command, graph
+from aster_dse.dashboard.pages.study.choice import OPTIONS, Choice
 from aster_dse.space import METRICS
 from aster_dse.store import StudyReader, StudyRow
 from aster_dse.store.shown import accuracy_is, data_option, shown_metrics
-from dashboard.data import knob_label, metric_label
-from dashboard.data.detail import shell_word
-from dashboard.pages.elements import command, graph
-from dashboard.pages.study.choice import OPTIONS, Choice
 
 __all__ = ["layout"]
 

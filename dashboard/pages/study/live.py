@@ -7,11 +7,11 @@ from typing import Any
 from dash import Dash, Input, Output, State, html, no_update
 from dash.exceptions import PreventUpdate
 
+from aster_dse.dashboard.data import Cursor, points_since
+from aster_dse.dashboard.data.feed import state_of
+from aster_dse.dashboard.pages.elements import moment, states
 from aster_dse.errors import NotFoundError
 from aster_dse.store import LeaseHolder, StudyCounts, StudyReader, TrialRow, TrialState
-from dashboard.data import Cursor, points_since
-from dashboard.data.feed import state_of
-from dashboard.pages.elements import moment, states
 
 __all__ = ["register"]
 

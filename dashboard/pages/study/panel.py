@@ -7,11 +7,11 @@ from typing import Any
 
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 
+from aster_dse.dashboard.data import Breakdown, PointDetail, number, read_point
+from aster_dse.dashboard.pages.elements import command, graph
 from aster_dse.errors import NotFoundError
 from aster_dse.store import AttemptRow, StudyReader, TrialState
 from aster_dse.store.shown import data_of_trial
-from dashboard.data import Breakdown, PointDetail, number, read_point
-from dashboard.pages.elements import command, graph
 
 __all__ = ["register"]
 
