@@ -17,7 +17,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from aster_dse.errors import InputError
@@ -94,6 +93,8 @@ def event_frames(
         return stored is not None and stored.shape == (len(samples), *shape)
 
     if not made():
+        from filelock import FileLock  # of the extra `networks`
+
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # Of the workers of a machine, one makes them and the others wait for it.

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from aster_dse.errors import InputError, NotFoundError
@@ -80,6 +79,8 @@ def file_digests(
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
     """Hold a lock, where there is a place for one."""
+    from filelock import FileLock  # of the extra `networks`: a data set is only read with it
+
     held = FileLock(lock)
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
