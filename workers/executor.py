@@ -82,10 +82,12 @@ class RayExecutor:
         self._resources = resources = resources or TrainingResources()
         if run is None:
             run = ParallelJob(resources) if resources.workers > 1 else _on_threads(resources.cpus)
+        self._stays_on_disk: Callable[[WorkloadConfig], bool] = lambda _: False
         if load is None:
-            from aster_dse.workload import load_workload
+            from aster_dse.workload import load_workload, read_by_batch
 
             load = partial(load_workload, data=data)
+            self._stays_on_disk = partial(read_by_batch, data=data)
         self._data = str(data_root(data).absolute())
         self._run = run
         self._load = load
@@ -156,6 +158,8 @@ class RayExecutor:
         """Reference of the data in the object store, where it is put once; None where it stays on the disk:
         every worker reads its own machine's, and compares it."""
         if config not in self._workloads:
+            if self._stays_on_disk(config):
+                return None
             loaded = self._load(config)
             if stays_on_disk(loaded):
                 return None

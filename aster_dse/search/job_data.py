@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from aster_dse.errors import AsterError, DataMismatchError
 from aster_dse.search.protocol import NetworkJob
@@ -13,6 +14,8 @@ from aster_dse.workload import Workload, identify_data, load_workload, stays_on_
 from aster_dse.workload.trees import VARIABLE
 
 __all__ = ["check_unchanged", "data_for", "places_here", "problem_with"]
+
+Read = TypeVar("Read")
 
 
 def places_here(told: str) -> tuple[Path | None, ...]:
@@ -31,7 +34,7 @@ def data_for(job: NetworkJob, loaded: Workload | None) -> Workload:
     """
     config = job.candidate.workload
     if loaded is None:
-        return load_workload(config, data=_place(config, places_here(job.data)))
+        return _first(lambda place: load_workload(config, data=place), places_here(job.data))
     if config.data is not None and loaded.config.data != config.data:
         raise DataMismatchError(
             config.folder or config.name,
@@ -48,7 +51,7 @@ def problem_with(config: WorkloadConfig, told: str) -> str:
         told: folder in which data sets lie on the driver's machine.
     """
     try:
-        _place(config, places_here(told))
+        _first(lambda place: identify_data(config, data=place), places_here(told))
     except AsterError as error:
         return str(error)
     return ""
@@ -66,21 +69,19 @@ def check_unchanged(job: NetworkJob, workload: Workload, made_of_it: Iterable[Pa
     if not stays_on_disk(workload):
         return
     try:
-        _place(workload.config, places_here(job.data))
+        _first(lambda place: identify_data(workload.config, data=place), places_here(job.data))
     except AsterError:
         for path in made_of_it:
             path.unlink(missing_ok=True)
         raise
 
 
-def _place(config: WorkloadConfig, places: Sequence[Path | None]) -> Path | None:
-    """The first of these places in which the data of the configuration lies."""
+def _first(read: Callable[[Path | None], Read], places: Sequence[Path | None]) -> Read:
+    """What the first place gives in which the data lies; where none has it, what is wrong with the first."""
     first: AsterError | None = None
     for place in places:
         try:
-            identify_data(config, data=place)
+            return read(place)
         except AsterError as error:
             first = first or error
-        else:
-            return place
     raise first or AsterError("no place to look for data sets")
