@@ -7,6 +7,7 @@ from __future__ import annotations
 
 __all__ = [
     "AsterError",
+    "DataMismatchError",
     "ExistsError",
     "InfeasibleError",
     "InputError",
@@ -41,6 +42,31 @@ class InputError(AsterError, ValueError):
         super().__init__(f"{text} ({remedy})" if remedy else text)
 
     def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
+        return type(self), (self.where, self.problem, self.remedy)
+
+
+class DataMismatchError(AsterError):
+    """A data set is not the one that a study, a job or an exported file was made with (exit code 2).
+
+    Args:
+        where: the folder, the study or the file.
+        problem: which data it holds, and which were expected.
+        remedy: what would be right.
+    """
+
+    exit_code = 2
+
+    def __init__(
+        self,
+        where: str,
+        problem: str,
+        remedy: str = "restore the data set, or name the folder it lies in with --data",
+    ) -> None:
+        self.where, self.problem, self.remedy = where, problem, remedy
+        text = f"{where}: {problem}"
+        super().__init__(f"{text} ({remedy})" if remedy else text)
+
+    def __reduce__(self) -> tuple[type[DataMismatchError], tuple[str, str, str]]:
         return type(self), (self.where, self.problem, self.remedy)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -19,6 +20,8 @@ from aster_dse.search.serial import LoadWorkload, RunJob, failure
 from aster_dse.space import TrainingResources, WorkloadConfig
 from aster_dse.workers.parallel import ParallelJob
 from aster_dse.workers.tasks import Placed, Started, stream_job
+from aster_dse.workload import stays_on_disk
+from aster_dse.workload.trees import data_root
 
 __all__ = ["RayExecutor"]
 
@@ -61,6 +64,7 @@ class RayExecutor:
         run: does a job's work, importable by name on the workers: installed, in a folder of ``PYTHONPATH``
             or beside the driver's script; default ``aster_dse.search.job.run_job``.
         load: gives a job's data, in this process; default ``aster_dse.workload.load_workload``.
+        data: folder in which data sets lie, here; the usual one where it is not given.
         limit: jobs at once at most; None takes what the cluster has.
         resources: what each job's training takes; several workers run ``aster_dse.search.job.run_job``
             together (:mod:`aster_dse.workers.parallel`).
@@ -71,16 +75,20 @@ class RayExecutor:
         *,
         run: RunJob | None = None,
         load: LoadWorkload | None = None,
+        data: Path | None = None,
         limit: int | None = None,
         resources: TrainingResources | None = None,
     ) -> None:
         self._resources = resources = resources or TrainingResources()
         if run is None:
             run = ParallelJob(resources) if resources.workers > 1 else _on_threads(resources.cpus)
+        self._stays_on_disk: Callable[[WorkloadConfig], bool] = lambda _: False
         if load is None:
-            from aster_dse.workload import load_workload
+            from aster_dse.workload import load_workload, read_by_batch
 
-            load = load_workload
+            load = partial(load_workload, data=data)
+            self._stays_on_disk = partial(read_by_batch, data=data)
+        self._data = str(data_root(data).absolute())
         self._run = run
         self._load = load
         self._limit = limit
@@ -108,7 +116,7 @@ class RayExecutor:
 
     def submit(self, job: NetworkJob) -> None:
         """Hand a job to the cluster; Ray queues what has no free slot."""
-        self._submit(replace(job, artifacts=os.path.abspath(job.artifacts)), 1)
+        self._submit(replace(job, artifacts=os.path.abspath(job.artifacts), data=self._data), 1)
 
     def wait(self, on_report: Callable[[Report], None] | None = None) -> Outcome:
         """Return the next outcome; an interrupt loses nothing, and waiting may go on."""
@@ -147,9 +155,15 @@ class RayExecutor:
         self._running[stream] = _Attempt(job, number)
 
     def _workload(self, config: WorkloadConfig) -> Any:
-        """Reference of the data in the object store, where it is put once."""
+        """Reference of the data in the object store, where it is put once; None where it stays on the disk:
+        every worker reads its own machine's, and compares it."""
         if config not in self._workloads:
-            self._workloads[config] = ray.put(self._load(config))
+            if self._stays_on_disk(config):
+                return None
+            loaded = self._load(config)
+            if stays_on_disk(loaded):
+                return None
+            self._workloads[config] = ray.put(loaded)
             if len(self._workloads) > _WORKLOADS_KEPT:
                 self._workloads.popitem(last=False)
         self._workloads.move_to_end(config)

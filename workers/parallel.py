@@ -68,7 +68,7 @@ class ParallelJob:
                 _work,
                 train_loop_config={
                     "job": job,
-                    "workload": ray.put(workload),
+                    "workload": None if workload is None else ray.put(workload),
                     "threads": needs.cpus,
                     "reports": reports,
                 },
@@ -105,7 +105,8 @@ def _work(config: Mapping[str, Any]) -> Outcome | None:
 
     die_with_node()
     keep_freed_memory()
-    job, workload = config["job"], ray.get(config["workload"])
+    job, given = config["job"], config["workload"]
+    workload = None if given is None else ray.get(given)
     device = get_device()
     if device.type == "cuda":
         torch.cuda.set_device(device)
@@ -132,7 +133,8 @@ def _failure(job: NetworkJob, failures: Mapping[int, Exception]) -> NetworkFailu
     dead = {rank: error for rank, error in failures.items() if isinstance(error, RayError)}
     rank, error = next(iter((dead or failures).items()))
     if not dead:
-        return failure(job, error, attempt=RESTARTS + 1)
+        raised = getattr(error, "_base_exc", error)  # Ray Train wraps what a worker raised
+        return failure(job, raised, attempt=RESTARTS + 1)
     return NetworkFailure(
         trial=job.trial,
         training_key=job.candidate.training_key(),

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
+from aster_dse.cli.data import say_unverified
+from aster_dse.cli.networks import Data
 from aster_dse.cli.options import (
     DEFAULT_STORAGE,
     Artifacts,
@@ -51,6 +53,7 @@ def export(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="PATH", help="File to write; by default stdout.")
     ] = None,
+    data: Data = None,
     artifacts: Artifacts = None,
     storage: Storage = DEFAULT_STORAGE,
 ) -> None:
@@ -63,10 +66,11 @@ def export(
     bounds = bounds_of(where)
     words = select + "".join(f" where {bound}" for bound in bounds)
     folder = artifacts_folder(storage, artifacts)
-    with StudyReader(storage) as reader, _Tester(folder) as tester, stdout_kept_clean():
+    with StudyReader(storage) as reader, _Tester(folder, data) as tester, stdout_kept_clean():
         row = reader.study(study)
         points = chosen(reader, row, select, where=bounds)
         say(f"{len(points)} configurations; testing them ... ({accuracy_is(row)})")
+        say_unverified(reader, row, [point.trial for point in points])
         document = build_document(
             row,
             points,
@@ -74,6 +78,7 @@ def export(
             test_score=tester,
             repeats=reader.repeats(row.id),
             path=output,
+            data=data,
         )
     text = render(document, (format or _format_of(output)).value)
     if output is None:
@@ -91,6 +96,7 @@ def reproduce(
         int | None, typer.Option(min=0, metavar="K", help="Only the point at this position in the file.")
     ] = None,
     points: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N points.")] = None,
+    data: Data = None,
     json: Json = False,
 ) -> None:
     """Evaluate exported configurations again from scratch, and compare with the stored figures."""
@@ -105,11 +111,12 @@ def reproduce(
         raise InputError("--point", f"{point}, but {file} has {len(document.points)}", "counted from 0")
     chosen = document.points[:points] if point is None else document.points[point : point + 1]
     networks = list(dict.fromkeys(entry.configuration.training_key() for entry in chosen))
+    _compare_data([entry.configuration for entry in chosen], file, data)
     say(f"{len(chosen)} configurations on {len(networks)} networks, trained anew ...")
     with (
         stdout_kept_clean(),
         tempfile.TemporaryDirectory(prefix="aster-reproduce-") as folder,
-        _Tester(Path(folder)) as tester,
+        _Tester(Path(folder), data) as tester,
     ):
         from aster_dse.search.serial import SerialExecutor
 
@@ -117,7 +124,7 @@ def reproduce(
             evaluate_again(
                 document.study,
                 chosen,
-                SerialExecutor(),
+                SerialExecutor(data=data),
                 artifacts=Path(folder),
                 test_score=tester,
                 constraints=document.constraints,
@@ -139,6 +146,26 @@ def reproduce(
         )
 
 
+def _compare_data(configurations: list[Candidate], file: Path, data: Path | None) -> None:
+    """Before anything is trained: is the data that lies here the data of the file?
+
+    Raises:
+        DataMismatchError: it is not.
+        NotFoundError: a data set, or a file of it, is missing.
+    """
+    from aster_dse.cli.data import identified
+    from aster_dse.workload import UNVERIFIED, data_of
+
+    for candidate in {candidate.workload: candidate for candidate in configurations}.values():
+        identified(candidate, data)
+    unverified = sum(data_of(candidate.workload) == UNVERIFIED for candidate in configurations)
+    if unverified:
+        say(
+            f"data unverified: {file} does not say which data {unverified} of its configurations are of; "
+            "they are compared with what comes of the data that lies here"
+        )
+
+
 def _format_of(output: Path | None) -> Format:
     suffix = output.suffix.lower() if output is not None else ""
     return {".json": Format.JSON, ".csv": Format.CSV}.get(suffix, Format.YAML)
@@ -147,8 +174,8 @@ def _format_of(output: Path | None) -> Format:
 class _Tester:
     """Scores configurations on test data; torch is imported with the first network that is there."""
 
-    def __init__(self, artifacts: Path) -> None:
-        self._artifacts = artifacts
+    def __init__(self, artifacts: Path, data: Path | None) -> None:
+        self._artifacts, self._data = artifacts, data
         self._scorer: TestScorer | None = None
 
     def __enter__(self) -> Self:
@@ -164,7 +191,7 @@ class _Tester:
         if self._scorer is None:
             from aster_dse.search.scoring import TestScorer
 
-            self._scorer = TestScorer(self._artifacts)
+            self._scorer = TestScorer(self._artifacts, data=self._data)
         return self._scorer(candidate)
 
 

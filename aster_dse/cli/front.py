@@ -86,6 +86,8 @@ def print_points(points: Sequence[Point], goals: Iterable[str], *, most: int | N
         goals: metrics to show.
         most: rows to show; the last line says how many there are beyond.
     """
+    from aster_dse.workload import UNVERIFIED, data_of
+
     shown = points[:most]
     window = console()
     columns: dict[str, list[str]] = {
@@ -111,6 +113,10 @@ def print_points(points: Sequence[Point], goals: Iterable[str], *, most: int | N
     for row in zip(*columns.values(), strict=True):
         rows.add_row(*row)
     window.print(rows)
+    unverified = sorted({point.trial for point in points if data_of(point.candidate.workload) == UNVERIFIED})
+    if unverified:
+        numbers = ", ".join(map(str, unverified))
+        print(f"data unverified: a version that did not record which data it read made the trials {numbers}")
     if len(shown) < len(points):
         print(f"... and {len(points) - len(shown)} more")
 
@@ -147,7 +153,7 @@ def _differing_knobs(points: Sequence[Point]) -> dict[str, list[Any]]:
         for point in points
     ]
     return {
-        path: [knobs[path] for knobs in flat]
-        for path in (flat[0] if flat else {})
-        if len({str(knobs[path]) for knobs in flat}) > 1
+        path: [knobs.get(path) for knobs in flat]
+        for path in dict.fromkeys(path for knobs in flat for path in knobs)
+        if len({str(knobs.get(path)) for knobs in flat}) > 1
     }

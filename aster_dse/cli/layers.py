@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aster_dse.cli.data import loaded
 from aster_dse.cli.network_progress import samples_progress
 from aster_dse.cli.output import number, print_table, stdout_kept_clean, table
 from aster_dse.errors import InputError, NotFoundError
@@ -45,7 +46,6 @@ def _effects(candidate: Candidate, folder: Path, data: Path | None, sets: int) -
     from aster_dse.numerics.network_passes import NetworkPasses
     from aster_dse.training import load_trained
     from aster_dse.training.checkpoint import weights_digest
-    from aster_dse.workload import load_workload
 
     try:
         trained = load_trained(folder)
@@ -54,7 +54,7 @@ def _effects(candidate: Candidate, folder: Path, data: Path | None, sets: int) -
             f"{folder}: the trained network is not there, and its layers can only be run with it "
             "(--artifacts FOLDER names another place)"
         ) from None
-    workload = load_workload(candidate.workload, data=data)
+    workload = loaded(candidate.workload, data)
     try:
         weights = weights_digest(trained.model.state_dict())
         plain = load_trace(folder / TRACE_FILE, trained.geometry, network=weights)

@@ -12,11 +12,14 @@ from aster_dse.cli.output import console, duration, say
 from aster_dse.cli.progress import LINE_EVERY_S, clock
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
     from aster_dse.training import EpochRow
 
-__all__ = ["epochs_progress", "samples_progress"]
+__all__ = ["bytes_progress", "epochs_progress", "samples_progress"]
+
+FIRST_AFTER_S = 2.0
+"""How long something may take that shows no progress."""
 
 
 @contextmanager
@@ -78,6 +81,45 @@ def samples_progress(label: str, samples: int, unit: str = "samples") -> Iterato
     with _bars() as bars:
         task = bars.add_task(label, total=samples, facts=unit)
         yield lambda more: bars.update(task, advance=more)
+
+
+@contextmanager
+def bytes_progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a reading of files while the block runs, once it has taken two seconds.
+
+    The function that it gives is told the bytes that are read and those to read in all.
+    """
+    started = last = time.monotonic()
+    bars: Progress | None = None
+    task: TaskID | None = None
+
+    def told(done: int, total: int) -> None:
+        nonlocal last, bars, task
+        now = time.monotonic()
+        if done >= total or now - started < FIRST_AFTER_S:
+            return
+        if not sys.stderr.isatty():
+            if last == started or now - last >= LINE_EVERY_S:
+                last = now
+                rest = duration((now - started) / max(1, done) * (total - done))
+                say(f"[{clock(now - started)}] {label}: {_mib(done)} of {_mib(total)} MiB, about {rest} left")
+            return
+        if bars is None:
+            bars = _bars()
+            bars.start()
+            task = bars.add_task(label, total=total, facts="bytes")
+        if task is not None:
+            bars.update(task, completed=done, total=total)
+
+    try:
+        yield told
+    finally:
+        if bars is not None:
+            bars.stop()
+
+
+def _mib(count: int) -> str:
+    return f"{count / 2**20:,.0f}"
 
 
 def _bars() -> Progress:

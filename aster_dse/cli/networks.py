@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aster_dse.evaluation.checkpoint import Checkpoint, Wishes
     from aster_dse.evaluation.recorded import RecordedInputs
     from aster_dse.evaluation.subject import SplitName, Subject
+    from aster_dse.workload import Workload
 
 __all__ = [
     "CheckpointPath",
@@ -139,11 +140,16 @@ class Opened:
     checkpoint: Checkpoint
     subject: Subject
     recorded: RecordedInputs | None
+    data: str | None = None
+    """SHA-256 of the data that it is measured on, where that lies in a folder."""
 
     @property
     def about(self) -> dict[str, Any]:
         """What was measured, for JSON."""
         where: dict[str, Any] = {"workload": self.checkpoint.workload.name, "split": self.subject.split}
+        if self.data is not None:
+            trained_on = self.checkpoint.workload.data
+            where |= {"data": self.data, "data_of_training": trained_on or "unverified"}
         if self.recorded is not None:
             where = {"inputs": str(self.recorded.path)}
         return {"checkpoint": str(self.checkpoint.path), **where, "samples": len(self.subject.feed)}
@@ -208,7 +214,6 @@ def opened(
     from aster_dse.evaluation.checkpoint import load_checkpoint
     from aster_dse.evaluation.recorded import beside, load_recorded
     from aster_dse.evaluation.subject import recorded_subject, workload_subject
-    from aster_dse.workload import load_workload
 
     if inputs is None and data is None and wanted.workload is None:
         inputs = beside(path)
@@ -225,14 +230,28 @@ def opened(
     if recorded is not None:
         return Opened(checkpoint, recorded_subject(trained, recorded, threads=threads), recorded)
     check_fit(checkpoint)
-    workload = load_workload(checkpoint.workload, data=data)
+    workload = _data_of(checkpoint, wanted, data)
     name: SplitName = "validation" if checkpoint.ours else "test"
     if split is not None:
         name = split.value
     subject = workload_subject(
         trained, workload, split=name, samples=samples or CALIBRATION_SAMPLES, threads=threads
     )
-    return Opened(checkpoint, subject, None)
+    return Opened(checkpoint, subject, None, workload.config.data)
+
+
+def _data_of(checkpoint: Checkpoint, wanted: Wishes, data: Path | None) -> Workload:
+    """What lies there of the checkpoint's data set; said, where it is not what the network was trained on."""
+    from aster_dse.cli.data import loaded
+
+    asked = wanted.knobs.get("workload.data")
+    found = loaded(checkpoint.workload.model_copy(update={"data": asked}), data)
+    trained_on, now = checkpoint.workload.data, found.config.data
+    if checkpoint.ours and now is not None and trained_on is None:
+        say(f"data unverified: {checkpoint.path} does not say which data it was trained on")
+    elif checkpoint.ours and now is not None and trained_on != now:
+        say(f"the network was trained on data {str(trained_on)[:12]}, it is measured on data {now[:12]}")
+    return found
 
 
 def say_assumed(checkpoint: Checkpoint) -> None:

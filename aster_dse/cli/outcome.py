@@ -24,11 +24,19 @@ ROWS = 24
 
 
 def conclude(
-    store: StudyStore, study: StudyRow, summary: SearchSummary, *, artifacts: Path, where: str, json: bool
+    store: StudyStore,
+    study: StudyRow,
+    summary: SearchSummary,
+    *,
+    artifacts: Path,
+    data: str,
+    where: str,
+    json: bool,
 ) -> None:
     """Print the outcome of a search.
 
     Args:
+        data: the option that names the folder of data sets in those that read them.
         where: the option that names the database in the commands to try next.
     """
     from aster_dse.export import study_front
@@ -54,7 +62,7 @@ def conclude(
         print_points(points, columns_of(study), most=ROWS)
         print(accuracy_is(study))
     print(f"\nstored in {store.url}, the networks in {artifacts}\nnext:")
-    for command in _next(study, summary, bool(points)):
+    for command in _next(study, summary, bool(points), data):
         print(f"  {program_here()} {command}{where}")
 
 
@@ -89,12 +97,12 @@ def _growth(volumes: Sequence[float]) -> str:
     return ", ".join(f"{place}: {number(volumes[place - 1])}" for place in [*places, count])
 
 
-def _next(study: StudyRow, summary: SearchSummary, found: bool) -> list[str]:
+def _next(study: StudyRow, summary: SearchSummary, found: bool, data: str) -> list[str]:
     """Three commands worth trying."""
     name = shlex.quote(study.name)
-    more = f"resume {name} --trials {2 * max(1, summary.complete + summary.failed)}"
+    more = f"resume {name} --trials {2 * max(1, summary.complete + summary.failed)}{data}"
     if found:
-        return ["dashboard", f"export {name} --select pareto -o {name}-front.yaml", more]
+        return ["dashboard", f"export {name} --select pareto -o {name}-front.yaml{data}", more]
     return [f"status {name}", f"pareto {name}" if summary.complete else f"trials {name}", more]
 
 

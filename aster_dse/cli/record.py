@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from aster_dse.cli.data import loaded
 from aster_dse.cli.networks import Data, Settings
 from aster_dse.cli.options import Json
 from aster_dse.cli.output import duration, print_json, say
@@ -58,7 +59,7 @@ def record(
     A run that was cut off goes on where it stopped.
     """
     from aster_dse.space import Candidate, NetworkConfig, TrainingConfig, WorkloadConfig, assign
-    from aster_dse.workload import load_workload, record_workload
+    from aster_dse.workload import record_workload
 
     side = min(_NATIVE.get(workload, resolution), resolution)
     usual = Candidate(
@@ -66,7 +67,7 @@ def record(
         network=NetworkConfig(),
         training=TrainingConfig(),
     )
-    images = load_workload(assign(usual, settings(set_ or [], _KNOBS)).workload, data=data)
+    images = loaded(assign(usual, settings(set_ or [], _KNOBS)).workload, data)
     made = record_workload(
         images, output, resolution=resolution, bins=bins, seed=seed, limit=limit, on_sample=_progress()
     )

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aster_dse.cli.data import identified, say_unverified
 from aster_dse.cli.interrupt import SearchInterruptedError, drained_by_signals
+from aster_dse.cli.networks import Data
 from aster_dse.cli.options import (
     DEFAULT_STORAGE,
     Address,
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from aster_dse.cli.run import Machines
     from aster_dse.export import Point
     from aster_dse.search.protocol import NetworkFailure
-    from aster_dse.space import Candidate, Constraint
+    from aster_dse.space import Candidate, Constraint, WorkloadConfig
     from aster_dse.store import RepeatRow, StudyRow
 
 __all__ = ["repeat"]
@@ -49,6 +51,7 @@ def repeat(
     workers: Workers = None,
     address: Address = None,
     gpus_per_worker: GpuShare = None,
+    data: Data = None,
     artifacts: Artifacts = None,
     storage: Storage = DEFAULT_STORAGE,
     json: Json = False,
@@ -64,9 +67,11 @@ def repeat(
         row = reader.study(study)
         points = chosen(reader, row, select, where=bounds_of(where))
         networks = waiting_networks(points, seeds, reader.repeats(row.id))
+        say_unverified(reader, row, [point.trial for point in points])
+    _compare_data([candidate for candidate, _ in networks], data)
     say(f"{len(points)} configurations, {seeds} other seeds: {len(networks)} networks to train")
     folder = made_folder(artifacts_folder(storage, artifacts))
-    done, failures = _train(storage, row, networks, Machines(workers, address, gpus_per_worker), folder)
+    done, failures = _train(storage, row, networks, Machines(workers, address, gpus_per_worker, data), folder)
     bounds = [parse_constraint(text) for text in row.constraints]
     with StudyReader(storage) as reader:
         known = reader.repeats(row.id)
@@ -84,6 +89,25 @@ def repeat(
         raise AsterError(f"none of {len(networks)} networks could be trained: {failures[0].reason}")
     if failures:
         say(f"{len(failures)} of {len(networks)} networks failed")
+
+
+def _compare_data(candidates: Sequence[Candidate], data: Path | None) -> None:
+    """Before anything is trained: is the data that lies here the data of the study?
+
+    Raises:
+        DataMismatchError: it is not.
+        NotFoundError: a data set, or a file of it, is missing.
+    """
+    for candidate in {candidate.workload: candidate for candidate in candidates}.values():
+        identified(candidate, data)
+
+
+def _read_by_workers(candidates: Sequence[Candidate], data: Path | None) -> list[WorkloadConfig]:
+    """The workloads whose files every machine that trains has to have."""
+    from aster_dse.workload import read_by_batch
+
+    workloads = {candidate.workload for candidate in candidates if candidate.workload.data is not None}
+    return [workload for workload in workloads if read_by_batch(workload, data=data)]
 
 
 def _train(
@@ -110,7 +134,12 @@ def _train(
     done = 0
     with StudyStore(storage) as store, stdout_kept_clean(), drained_by_signals(_NOTICE) as stopping:
         try:
-            with executor_for(machines, resources, len(networks)) as executor:
+            with executor_for(
+                machines,
+                resources,
+                len(networks),
+                data_needed=lambda: _read_by_workers([candidate for candidate, _ in networks], machines.data),
+            ) as executor:
                 for rows, failure in run_again(
                     study.name,
                     networks,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,7 +16,7 @@ from aster_dse.errors import InputError
 if TYPE_CHECKING:
     from aster_dse.search.protocol import Executor
     from aster_dse.search.telling import SearchSummary
-    from aster_dse.space import SearchSpace, TrainingResources
+    from aster_dse.space import SearchSpace, TrainingResources, WorkloadConfig
     from aster_dse.store import StudyRow, StudyStore
 
 __all__ = ["Machines", "executor_for", "made_folder", "run"]
@@ -29,6 +29,8 @@ class Machines:
     workers: int | None
     address: str | None
     gpus_per_worker: float | None
+    data: Path | None = None
+    """Folder in which data sets lie, on this machine; None for the usual one."""
 
 
 def made_folder(folder: Path) -> Path:
@@ -75,11 +77,16 @@ def run(
     with stdout_kept_clean(), drained_by_signals() as stopping:
         from aster_dse.cli.progress import search_progress
         from aster_dse.search.driver import run_search
+        from aster_dse.search.study import known_data
+        from aster_dse.workload import needed_by_workers
 
         try:
             with (
                 executor_for(
-                    machines, space.search.resources_per_training, max(target - done, counts.running)
+                    machines,
+                    space.search.resources_per_training,
+                    max(target - done, counts.running),
+                    data_needed=lambda: needed_by_workers(space, known_data(study), data=machines.data),
                 ) as executor,
                 search_progress(target, done) as observer,
             ):
@@ -102,8 +109,21 @@ def run(
 
 
 @contextmanager
-def executor_for(machines: Machines, resources: TrainingResources, left: int) -> Iterator[Executor]:
-    """What runs the trainings; nothing is started where nothing is left to do."""
+def executor_for(
+    machines: Machines,
+    resources: TrainingResources,
+    left: int,
+    *,
+    data_needed: Callable[[], Sequence[WorkloadConfig]] = tuple,
+) -> Iterator[Executor]:
+    """What runs the trainings; nothing is started where nothing is left to do.
+
+    Args:
+        data_needed: gives the workloads whose files every machine of a joined cluster has to have.
+
+    Raises:
+        InputError: a machine has not.
+    """
     from aster_dse.search.serial import SerialExecutor
 
     if machines.workers == 0 and machines.address is not None:
@@ -118,7 +138,7 @@ def executor_for(machines: Machines, resources: TrainingResources, left: int) ->
     if machines.workers == 0 or left <= 0:
         from aster_dse.cli.machine import gpus
 
-        executor = SerialExecutor(gpus=float(min(gpus(), 1)))
+        executor = SerialExecutor(data=machines.data, gpus=float(min(gpus(), 1)))
         try:
             yield executor
         finally:
@@ -151,11 +171,24 @@ def executor_for(machines: Machines, resources: TrainingResources, left: int) ->
     with cluster:
         from aster_dse.workers.executor import RayExecutor
 
-        executor = RayExecutor(limit=limit, resources=resources.model_copy(update={"gpus": share}))
+        if machines.address is not None:
+            _check_data(data_needed(), machines.data)
+        executor = RayExecutor(
+            data=machines.data, limit=limit, resources=resources.model_copy(update={"gpus": share})
+        )
         try:
             yield executor
         finally:
             executor.close()
+
+
+def _check_data(workloads: Sequence[WorkloadConfig], data: Path | None) -> None:
+    if workloads:
+        from aster_dse.workers.nodes import check_nodes
+
+        say("comparing the data of the cluster's machines ...")
+        nodes = check_nodes(workloads, data)
+        say(f"{nodes} machines have the data")
 
 
 def _need_ray_train(resources: TrainingResources) -> None:

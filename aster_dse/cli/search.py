@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aster_dse.cli.data import data_words, identified_data, say_unverified
 from aster_dse.cli.extras import need
 from aster_dse.cli.interrupt import SearchInterruptedError
+from aster_dse.cli.networks import Data
 from aster_dse.cli.options import (
     DEFAULT_STORAGE,
     Address,
@@ -98,6 +100,7 @@ def search(
     extend: Annotated[
         bool, typer.Option("--extend", help="Take a changed space that only adds to the study's.")
     ] = False,
+    data: Data = None,
     artifacts: Artifacts = None,
     storage: Storage = DEFAULT_STORAGE,
     json: Json = False,
@@ -111,7 +114,7 @@ def search(
     from aster_dse.space import load_space
     from aster_dse.store import StudyStore
 
-    machines = Machines(workers, address, gpus_per_worker)
+    machines = Machines(workers, address, gpus_per_worker, data)
     chosen = load_space(space).override(*(set_ or ()))
     flags = {
         "sampler": None if sampler is None else sampler.value,
@@ -128,13 +131,14 @@ def search(
     }
     chosen = _with_settings(chosen, flags)
     name = study if study is not None else chosen.name
-    check_workload(chosen, space)
+    check_workload(chosen, space, data)
+    found = identified_data(chosen, data)
     with StudyStore(storage) as store:
         folder = made_folder(artifacts_folder(storage, artifacts))
         chosen = _as_begun(store, name, chosen, asked, start_from)
         if start_from is not None:
             chosen = _with_settings(chosen, {"start": _starts(store, start_from, chosen)})
-        row = open_study(store, chosen, name, extend=extend, code_version=__version__)
+        row = open_study(store, chosen, name, extend=extend, code_version=__version__, data=found)
         _search(store, row, chosen, machines, timeout, storage, folder, json)
 
 
@@ -145,6 +149,7 @@ def resume(
     workers: Workers = None,
     address: Address = None,
     gpus_per_worker: GpuShare = None,
+    data: Data = None,
     artifacts: Artifacts = None,
     storage: Storage = DEFAULT_STORAGE,
     json: Json = False,
@@ -152,10 +157,11 @@ def resume(
     """Go on with a study after anything, with the space that is in the store."""
     _need(workers)
     from aster_dse.cli.run import Machines, made_folder
+    from aster_dse.search.study import keep_data
     from aster_dse.space import SearchSpace
     from aster_dse.store import StudyReader, StudyStore
 
-    machines = Machines(workers, address, gpus_per_worker)
+    machines = Machines(workers, address, gpus_per_worker, data)
     with StudyReader(storage) as reader:  # which, unlike a store, makes no database where there is none
         reader.study(study)
     with StudyStore(storage) as store:
@@ -163,6 +169,7 @@ def resume(
         row = store.study(study)
         space = SearchSpace.from_mapping(row.space, f"study {study}")
         space = _with_settings(space, {} if trials is None else {"trials": trials})
+        row = keep_data(store, row, identified_data(space, data))
         _search(store, row, space, machines, timeout, storage, folder, json)
 
 
@@ -185,11 +192,13 @@ def _search(
     from aster_dse.cli.run import run
 
     where = storage_words(storage, store.url)
-    go_on = f"{program_here()} resume {shlex.quote(study.name)} --trials {space.search.trials}{where}"
+    lies = data_words(machines.data)
+    go_on = f"{program_here()} resume {shlex.quote(study.name)} --trials {space.search.trials}{lies}{where}"
+    say_unverified(store, study)
     summary, interrupted = run(
         store, study, space, machines, artifacts=artifacts, timeout_s=timeout_s, go_on=go_on
     )
-    conclude(store, study, summary, artifacts=artifacts, where=where, json=json)
+    conclude(store, study, summary, artifacts=artifacts, data=lies, where=where, json=json)
     if interrupted:
         raise SearchInterruptedError(f"interrupted after a drain; go on with: {go_on}")
     judge(store, study, summary)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -71,8 +72,11 @@ def check(
         print(f"note: {note}")
 
 
-def check_workload(space: SearchSpace, source: str) -> None:
+def check_workload(space: SearchSpace, source: str, data: Path | None = None) -> None:
     """Refuse a data set that does not exist before every trial fails for it.
+
+    Args:
+        data: folder in which data sets lie; None for the usual one.
 
     Raises:
         InputError: there is no such workload, none of this size, or too few samples to calibrate real arrays
@@ -92,7 +96,7 @@ def check_workload(space: SearchSpace, source: str) -> None:
 
             # What cannot be found here may lie where the study runs.
             with suppress(NotFoundError):
-                check_sample_count(training_samples(config))
+                check_sample_count(training_samples(config, data=data))
     except InputError as error:
         raise InputError(f"{source}: {error.where}", error.problem, error.remedy) from None
 

@@ -28,9 +28,11 @@ def stop(
 ) -> None:
     """End a search that runs on this machine: what runs is finished, nothing more is begun."""
     from aster_dse.store import StudyReader
+    from aster_dse.store.shown import data_option
 
     with StudyReader(storage) as reader:
-        holder = reader.lease_holder(reader.study(study).id)
+        row = reader.study(study)
+        holder = reader.lease_holder(row.id)
     if holder is None:
         raise NotFoundError(f"study {study!r} is not being searched")
     if holder.host != socket.gethostname() or not _is_ours(holder.pid):
@@ -43,7 +45,8 @@ def stop(
         print_json({"study": study, "pid": holder.pid, "host": holder.host, "now": now})
     else:
         what = "stopping at once" if now else "finishing the trials that run"
-        print(f"{study}: process {holder.pid} is {what}; go on with: aster-dse resume {shlex.quote(study)}")
+        resume = f"aster-dse resume {shlex.quote(study)}{data_option(row)}"
+        print(f"{study}: process {holder.pid} is {what}; go on with: {resume}")
 
 
 def _is_ours(pid: int) -> bool:

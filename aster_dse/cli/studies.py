@@ -182,7 +182,7 @@ def _driver(reader: StudyReader, study: StudyRow) -> dict[str, Any] | None:
 
 def _status(reader: StudyReader, study: StudyRow) -> dict[str, Any]:
     from aster_dse.cli.figures import front_figures
-    from aster_dse.store.shown import accuracy_is
+    from aster_dse.store.shown import accuracy_is, data_option, unverified_trials
 
     trials = reader.trials(study.id)
     counts = reader.counts(study.id)
@@ -198,6 +198,9 @@ def _status(reader: StudyReader, study: StudyRow) -> dict[str, Any]:
         **front_figures(reader, study),
         **_passes(trials),
         "accuracy_is": accuracy_is(study),
+        "data": None if study.data is None else [dict(entry) for entry in study.data],
+        "data_unverified": unverified_trials(trials),
+        "data_option": data_option(study),
         "trials_per_hour": None if pace is None else 3600.0 / pace,
         "time_left_s": left * pace if pace is not None and driver is not None else None,
         "failures": [
@@ -212,6 +215,16 @@ def _status(reader: StudyReader, study: StudyRow) -> dict[str, Any]:
         ],
         "storage": reader.url,
     }
+
+
+def _data_in_words(facts: dict[str, Any]) -> str:
+    """The data sets in folders; empty where all are made."""
+    found = {
+        f"{entry['workload']['folder'] or entry['workload']['name']} {entry['sha256'][:12]} "
+        f"({number(entry['files'])} files, {number(entry['bytes'])} bytes)": None
+        for entry in facts["data"] or ()
+    }
+    return ", ".join(found)
 
 
 def _passes(trials: list[TrialRow]) -> dict[str, Any]:
@@ -243,7 +256,7 @@ def _print_status(facts: dict[str, Any]) -> None:
     trials = facts["trials"]
     driver = facts["driver"]
     if driver is None:
-        resume = f"aster-dse resume {shlex.quote(facts['study'])}"
+        resume = f"aster-dse resume {shlex.quote(facts['study'])}{facts['data_option']}"
         left = f"{trials['running']} trials were interrupted; go on with: {resume}"
         print(f"{facts['study']}: {left if trials['running'] else 'idle'}")
     else:
@@ -263,11 +276,17 @@ def _print_status(facts: dict[str, Any]) -> None:
         "best": ", ".join(f"{name} {number(value)}" for name, value in facts["best"].items()) or "-",
         "pace": "-" if pace is None else f"{number(round(pace, 1))} trials per hour",
         "time left": "-" if facts["time_left_s"] is None else f"about {duration(facts['time_left_s'])}",
+        "data": _data_in_words(facts),
         "stored in": facts["storage"],
     }
     for name, text in lines.items():
         if text:
             print(f"  {name:15} {text}")
+    if facts["data_unverified"]:
+        numbers = ", ".join(map(str, facts["data_unverified"]))
+        print(
+            f"  data unverified: a version that did not record which data it read made the trials {numbers}"
+        )
     for failed in facts["passes_failed"]:
         print(f"  trial {failed['trial']}: a pass failed: {failed['reason']}")
     for failure in facts["failures"]:

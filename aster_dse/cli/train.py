@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aster_dse.cli.data import identified
 from aster_dse.cli.networks import (
     CheckpointPath,
     Data,
@@ -66,7 +67,7 @@ def train(
     knobs = settings(set_ or [], _GROUPS)
     with stdout_kept_clean():
         chosen = _preset_for(workload, preset, knobs)
-        candidate = _candidate(_workload(workload, chosen), chosen, None, knobs)
+        candidate = identified(_candidate(_workload(workload, chosen), chosen, None, knobs), data)
         folder = output or Path(f"{workload}-{candidate.training_key()}")
         words = ["train", workload, *option_words(preset, data, set_, folder, device, threads, test)]
         plan = Plan(candidate, folder, data, checked_device(device), threads, typed(words))
@@ -110,7 +111,8 @@ def finetune(
         chosen = _preset_for(name, preset, knobs)
         # The network keeps its frames, unless a preset is named.
         base = found.workload if preset is None else _workload(name, chosen)
-        candidate = _candidate(base, chosen, found.network, knobs)
+        base = base.model_copy(update={"data": None})  # of its training; this one's is what lies there now
+        candidate = identified(_candidate(base, chosen, found.network, knobs), data)
         initial = _initial(found.trained, candidate, checkpoint)
         folder = output or Path(f"{name}-{candidate.training_key()}-from-{initial.digest[:8]}")
         words = ["finetune", str(checkpoint), *([workload] if workload else [])]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aster_dse.cli.data import loaded
 from aster_dse.cli.interrupt import SearchInterruptedError, drained_by_signals
 from aster_dse.cli.network_progress import epochs_progress
 from aster_dse.cli.networks import DeviceName
@@ -75,11 +76,10 @@ def run_training(plan: Plan, *, test: bool) -> dict[str, Any]:
         SearchInterruptedError: the user stopped it; the message holds the command that goes on.
     """
     from aster_dse.training import train as trained_network
-    from aster_dse.workload import load_workload
 
     candidate = plan.candidate
     _refuse_other(plan)
-    workload = load_workload(candidate.workload, data=plan.data)
+    workload = loaded(candidate.workload, plan.data)
     _made(plan.folder)
     epochs, done = candidate.training.epochs, 0
     say(
@@ -144,7 +144,8 @@ def _refuse_other(plan: Plan) -> None:
 def _difference(theirs: Any, ours: Any, path: str = "") -> str:
     """The first knob in which two configurations differ; empty where they are the same."""
     if not isinstance(ours, dict) or not isinstance(theirs, dict):
-        return "" if theirs == ours else f"{path} is {theirs}, not {ours}"
+        was = "not recorded" if path == "workload.data" and theirs is None else theirs
+        return "" if theirs == ours else f"{path} is {was}, not {ours}"
     for name, value in ours.items():
         said = _difference(theirs.get(name), value, f"{path}.{name}" if path else name)
         if said:
@@ -185,6 +186,7 @@ def _document(
         "checkpoint": str(plan.folder / NETWORK_FILE),
         "workload": plan.candidate.workload.name,
         "parameters": trained.parameters,
+        **({} if workload.config.data is None else {"data": workload.config.data}),
         "training_key": plan.candidate.training_key(),
         "initial": None if plan.initial is None else plan.initial.digest,
         "history": [

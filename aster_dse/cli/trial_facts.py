@@ -9,11 +9,12 @@ from aster_dse.cli.output import duration, number
 
 if TYPE_CHECKING:
     from aster_dse.network.geometry import NetworkGeometry
-    from aster_dse.store import StudyReader, StudyRow, TrialRow
+    from aster_dse.store import EvaluationRow, StudyReader, StudyRow, TrialRow
 
 __all__ = [
     "NO_BEST",
     "breakdown_of",
+    "constraints_of",
     "geometry_of",
     "in_order",
     "lines_of_files",
@@ -105,3 +106,18 @@ def breakdown_of(cost: dict[str, Any], trial: TrialRow) -> dict[str, Any]:
 def in_order(values: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """The values in the order of these names; others follow."""
     return {name: values[name] for name in dict.fromkeys([*names, *values]) if name in values}
+
+
+def constraints_of(study: StudyRow, row: EvaluationRow) -> list[dict[str, Any]]:
+    """How a configuration does on each constraint of its study."""
+    from aster_dse.space import parse_constraint
+
+    parsed = [parse_constraint(text) for text in study.constraints]
+    return [
+        {
+            "expression": str(constraint),
+            "value": row.evaluation.metrics[constraint.metric],
+            "violation": constraint.violation(row.evaluation.metrics),
+        }
+        for constraint in parsed
+    ]

@@ -15,6 +15,7 @@ from aster_dse.cli.output import duration, heading, iso, number, print_json, pri
 from aster_dse.cli.trial_facts import (
     NO_BEST,
     breakdown_of,
+    constraints_of,
     geometry_of,
     in_order,
     lines_of_files,
@@ -26,7 +27,7 @@ from aster_dse.errors import InputError
 
 if TYPE_CHECKING:
     from aster_dse.export import Point
-    from aster_dse.store import EvaluationRow, StudyReader, StudyRow, TrialRow
+    from aster_dse.store import StudyReader, StudyRow, TrialRow
 
 __all__ = ["show", "trials"]
 
@@ -134,11 +135,14 @@ def show(
 
 
 def _trial(study: str, trial: TrialRow, accuracy: float | None) -> dict[str, Any]:
+    from aster_dse.store.shown import data_of_trial
+
     return {
         "study": study,
         "trial": trial.number,
         "state": str(trial.state),
         "training_key": trial.training_key,
+        "data": data_of_trial(trial),
         "network_accuracy": accuracy,
         "paused_epoch": trial.paused_epoch,
         "reused": trial.reused,
@@ -225,7 +229,7 @@ def _configuration(
         "objectives": {name: chosen.metrics[name] for name in study.objectives},
         "repeats": [{"seed": repeat.seed, "metrics": repeat.metrics} for repeat in repeated],
         "spread": {name: spread.as_dict() for name, spread in spread_of(repeated).items()},
-        "constraints": _constraints(study, row),
+        "constraints": constraints_of(study, row),
         "told": row.told_order is not None,
         "breakdown": breakdown_of(detail.get("hardware", {}), trial),
         "exit_histogram": detail.get("exit_histogram", []),
@@ -242,25 +246,13 @@ def _bend(front: list[Point], study: StudyRow) -> Point:
     return front[knee_point([[sign * p.metrics[name] for name, sign in signs.items()] for p in front])]
 
 
-def _constraints(study: StudyRow, row: EvaluationRow) -> list[dict[str, Any]]:
-    from aster_dse.space import parse_constraint
-
-    parsed = [parse_constraint(text) for text in study.constraints]
-    return [
-        {
-            "expression": str(constraint),
-            "value": row.evaluation.metrics[constraint.metric],
-            "violation": constraint.violation(row.evaluation.metrics),
-        }
-        for constraint in parsed
-    ]
-
-
 def _print_everything(facts: dict[str, Any], shown: Collection[str], accuracy_is: str) -> None:
     place = f", configuration {facts['index']}" if "index" in facts else ""
     print(
         f"{facts['study']}: trial {facts['trial']}{place}, {facts['state']}, network {facts['training_key']}"
     )
+    if facts["data"]:
+        print(f"data {facts['data']}")
     if facts["failure"]:
         print(f"failed ({facts['failure']['kind']}): {facts['failure']['reason']}")
     for group, knobs in facts["configuration"].items():

@@ -25,9 +25,11 @@ from aster_dse.hardware import resolve
 from aster_dse.numerics.arrays import NUMERICS_VERSION
 from aster_dse.space import METRICS, Candidate, HardwareConfig, PolicyConfig
 from aster_dse.store.rows import RepeatRow, StudyRow
+from aster_dse.workload import data_of
 
 __all__ = [
     "CONFIDENCE",
+    "DataSet",
     "ExportDocument",
     "ExportedPoint",
     "Interval",
@@ -136,6 +138,9 @@ class ExportedPoint(_Entry):
     """Of the accuracy on validation data, with 95 % confidence (Wilson); the search chose by it."""
     repeats: tuple[Repeat, ...] = ()
     """What came of it with other seeds, where it was repeated."""
+    data: str | None = None
+    """SHA-256 of its data set; ``unverified`` where the version that found it did not record which data it
+    read; None of a data set that is made, and in files of an older version."""
     test: TestAccuracy | None
     """None where the trained network is not on the machine that exported."""
     training_key: str
@@ -146,6 +151,17 @@ class ExportedPoint(_Entry):
     @field_serializer("configuration")
     def _configuration(self, candidate: Candidate) -> dict[str, Any]:
         return configuration_dict(candidate)
+
+
+class DataSet(_Entry):
+    """A data set in a folder, identified by its content (``aster_dse.workload.identity``)."""
+
+    name: str
+    folder: str | None
+    """Under the folder in which data sets lie; None for the usual one."""
+    sha256: str
+    files: int
+    bytes: int
 
 
 class ExportDocument(_Entry):
@@ -165,6 +181,8 @@ class ExportDocument(_Entry):
     selection: str
     objectives: dict[str, str]
     constraints: tuple[str, ...]
+    data: tuple[DataSet, ...] = ()
+    """The study's data sets in folders; empty in files of an older version."""
     units: dict[str, str]
     points: Annotated[tuple[ExportedPoint, ...], Field(min_length=1)]
 
@@ -177,6 +195,7 @@ def build_document(
     test_score: Callable[[Candidate], Interval | None],
     repeats: Sequence[RepeatRow] = (),
     path: Path | None = None,
+    data: Path | None = None,
 ) -> ExportDocument:
     """The document for some points of a study.
 
@@ -187,8 +206,10 @@ def build_document(
         test_score: accuracy of a configuration on test data, None where its network is not at hand.
         repeats: of the study.
         path: where the document will lie, for the commands inside it.
+        data: folder in which data sets lie, for them too.
     """
     name = shlex.quote(str(path)) if path is not None else "FILE"
+    lies = f" --data {shlex.quote(str(data))}" if data is not None else ""
     exported = []
     scores = _scores(points, test_score)
     for position, (point, score) in enumerate(zip(points, scores, strict=True)):
@@ -206,12 +227,13 @@ def build_document(
                     for row in repeats
                     if (row.trial, row.index) == (point.trial, point.index)
                 ),
+                data=data_of(point.candidate.workload),
                 test=None
                 if score is None
                 else TestAccuracy(**{name: getattr(score, name) for name in _MEASURED}),
                 training_key=point.training_key,
                 configuration=point.candidate,
-                reproduce=f"aster-dse reproduce {name} --point {position}",
+                reproduce=f"aster-dse reproduce {name} --point {position}{lies}",
             )
         )
     return ExportDocument(
@@ -225,9 +247,21 @@ def build_document(
         selection=selection,
         objectives=study.objectives,
         constraints=study.constraints,
+        data=_data_sets(study),
         units={metric.name: metric.unit for metric in METRICS.values()},
         points=tuple(exported),
     )
+
+
+def _data_sets(study: StudyRow) -> tuple[DataSet, ...]:
+    found = {
+        entry["sha256"]: DataSet(
+            **{name: entry["workload"][name] for name in ("name", "folder")},
+            **{name: entry[name] for name in ("sha256", "files", "bytes")},
+        )
+        for entry in study.data or ()
+    }
+    return tuple(found.values())
 
 
 def _scores(

@@ -16,6 +16,7 @@ from aster_dse.pareto import non_dominated_mask
 from aster_dse.space import METRICS, Candidate, HardwareConfig, assign
 from aster_dse.store.reading import StudyQueries
 from aster_dse.store.rows import StudyRow
+from aster_dse.workload import data_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,6 +65,7 @@ class Point:
             "trial": self.trial,
             "index": self.index,
             "arrays": self.candidate.hardware.arrays,
+            "data": data_of(self.candidate.workload),
             "metrics": dict(self.metrics),
             "accuracy_interval": None if self.accuracy_interval is None else list(self.accuracy_interval),
             "feasible": self.feasible,

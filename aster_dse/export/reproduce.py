@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from aster_dse.errors import AsterError, InputError, NotFoundError
+from aster_dse.errors import AsterError, DataMismatchError, InputError, NotFoundError
 from aster_dse.export.document import ExportDocument, ExportedPoint, Interval, RealArrays
 from aster_dse.export.points import inner_assignment
 from aster_dse.export.seal import check_seal, unsealed
@@ -128,6 +128,7 @@ def reproduce(
 
     Raises:
         InputError: a point was computed by another version of the arrays' numerics.
+        DataMismatchError: a data set is not the one that a point is of.
         AsterError: a network could not be trained or evaluated.
     """
     for point in points:
@@ -150,6 +151,8 @@ def reproduce(
     for _ in waiting:
         outcome = executor.wait(on_report)
         group = waiting[outcome.trial]
+        if isinstance(outcome, NetworkFailure) and outcome.kind == "data":
+            raise DataMismatchError(f"trial {group[0].trial}", outcome.reason, "")
         if isinstance(outcome, NetworkFailure):
             raise AsterError(f"trial {group[0].trial} cannot be reproduced: {outcome.reason}")
         if isinstance(outcome, NetworkResult):

@@ -90,10 +90,12 @@ def _csv(document: ExportDocument) -> str:
                 zip(("accuracy_low", "accuracy_high"), point.accuracy_interval or (None, None), strict=True)
             ),
             **{f"test_{name}": test.get(name) for name in _TEST},
+            "data": point.data,
             "training_key": point.training_key,
         }
         for group, knobs in point.configuration.model_dump(mode="json").items():
             row |= {f"{group}.{name}": value for name, value in knobs.items()}
+        row.pop("workload.data", None)  # told in a column of its own
         rows.append({name: _cell(value) for name, value in row.items()})
     stream = io.StringIO()
     writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\r\n")

@@ -10,28 +10,27 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aster_dse.errors import InputError
+from aster_dse.errors import DataMismatchError, InputError
 from aster_dse.evaluation.design_checks import check_designs
 from aster_dse.search.history import past_looks, past_trials
 from aster_dse.search.journal import Journal
-from aster_dse.search.kept_files import keep_files, known_files, paused_files
+from aster_dse.search.kept_files import keep_files
 from aster_dse.search.outcomes import problem_of, refused
 from aster_dse.search.protocol import (
     EpochReport,
     Executor,
     FileReport,
     NetworkFailure,
-    NetworkJob,
     NetworkPause,
     NetworkResult,
     Outcome,
     Report,
 )
-from aster_dse.search.questions import inner_question
 from aster_dse.search.reference import reference_point_of
 from aster_dse.search.rescoring import rescore, rescore_others
 from aster_dse.search.scheduler import Proposal, Scheduler
 from aster_dse.search.telling import Observer, Progress, SearchSummary, Work
+from aster_dse.search.trial_jobs import TrialJobs
 from aster_dse.space import HardwareConfig, SearchSpace
 from aster_dse.stored_files import SetAside, forget
 
@@ -131,6 +130,7 @@ class _Driver:
         self._space = space
         self._executor = executor
         self._artifacts = artifacts
+        self._jobs = TrialJobs(store, study, space, artifacts)
         self._target = trials
         self.work = Work()
         self._observer = observer
@@ -233,7 +233,7 @@ class _Driver:
         proposal = self._scheduler.ask(number)
         if proposal is None:
             return "every network of the space has been tried"
-        candidate = self._space.candidate(proposal.assignment)
+        candidate = self._jobs.candidate(number, proposal)
         self._store.begin_trial(
             self._study.id,
             number,
@@ -245,24 +245,15 @@ class _Driver:
         return ""
 
     def _submit(self, number: int, proposal: Proposal) -> None:
-        candidate = self._space.candidate(proposal.assignment)
-
-        looked = self._scheduler.last_look(number)
-
         def aside(file: SetAside) -> None:
             self._report(FileReport(number, str(file)))
 
-        job = NetworkJob(
-            study=self._study.name,
-            trial=number,
-            candidate=candidate,
-            inner=(),
-            constraints=tuple(str(bound) for bound in self._space.constraints),
-            artifacts=str(self._artifacts),
-            question=inner_question(self._space, proposal.seed),
+        job = self._jobs.job(
+            number,
+            proposal,
             pause_at=self._scheduler.pause_at(number),
-            files=paused_files(self._artifacts, candidate, aside) if looked else {},
-            expected=known_files(self._store, candidate.training_key()),
+            resumed=bool(self._scheduler.last_look(number)),
+            on_damage=aside,
         )
         self._executor.submit(job)
         self._in_flight.add(number)
@@ -282,6 +273,9 @@ class _Driver:
                 outcome = self._finish(outcome)
             else:
                 outcome = self._pause(outcome)
+        if isinstance(outcome, NetworkFailure) and outcome.kind == "data":
+            # Says nothing of the network: its trial is interrupted, and resumed with the right data.
+            raise DataMismatchError(f"study {self._study.name}", outcome.reason, "")
         if isinstance(outcome, NetworkFailure):
             self._store.fail_trial(self._study.id, outcome)
             self._scheduler.tell_failure(outcome.trial)

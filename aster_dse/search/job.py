@@ -29,6 +29,7 @@ from aster_dse.evaluation.on_arrays import evaluate_on_arrays
 from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.evaluation.result import Evaluation
 from aster_dse.numerics.network_passes import NetworkPasses
+from aster_dse.search.job_data import check_unchanged, data_for
 from aster_dse.search.job_passes import forget_looks, look_folder, passes_of, what_passes_did
 from aster_dse.search.kept_files import keep_file
 from aster_dse.search.protocol import (
@@ -42,11 +43,19 @@ from aster_dse.search.protocol import (
     Report,
 )
 from aster_dse.space import parse_constraint
-from aster_dse.stored_files import DamagedFileError, SetAside, adopt, digest_file, read_kept, set_aside
+from aster_dse.stored_files import (
+    DamagedFileError,
+    SetAside,
+    adopt,
+    digest_file,
+    forget,
+    read_kept,
+    set_aside,
+)
 from aster_dse.training import EpochRow, TrainedNetwork, TrainingDiverged, train
 from aster_dse.training.checkpoint import EPOCH_FILE, NETWORK_FILE, weights_digest
 from aster_dse.training.group import Group
-from aster_dse.workload import Workload, load_workload
+from aster_dse.workload import Workload
 
 __all__ = ["join_training", "run_job"]
 
@@ -63,7 +72,7 @@ def run_job(
     """Do the work of ``job`` in this process.
 
     Args:
-        workload: the data of ``job.candidate.workload``; loaded where it is not given.
+        workload: the data of ``job.candidate.workload``; loaded from this machine where it is not given.
         on_report: called after every epoch trained here, and before every pass made here.
         device: as for :func:`~aster_dse.training.train`.
         threads: of this process's linear algebra.
@@ -72,7 +81,8 @@ def run_job(
 
     Returns:
         A result; a pause, where the job asks for one before the training's end; or a failure of kind
-        ``diverged``, ``input`` or ``error`` (no pass could be made) with its reason. Other errors are raised.
+        ``diverged``, ``input`` or ``error`` (no pass could be made) with its reason. Other errors are raised,
+        :class:`~aster_dse.errors.DataMismatchError` among them.
     """
     started = time.perf_counter()
     key = job.candidate.training_key()
@@ -83,20 +93,23 @@ def run_job(
             on_report(FileReport(job.trial, str(file)))
 
     try:
-        workload = load_workload(job.candidate.workload) if workload is None else workload
+        workload = data_for(job, workload)
         folder.mkdir(parents=True, exist_ok=True)
         # Two trials may want one network at once: the second waits and finds it. The lock ends with its
         # holder, however that ends.
         with FileLock(folder / "lock"):
             _lay_down(job.files, folder, on_damage)
             trained, reused = _trained(job, workload, folder, on_report, on_damage, device, threads, group)
+            if not reused:
+                forget(folder / TRACE_FILE)  # of a network that this one replaced
+                check_unchanged(job, workload, [folder / name for name in (NETWORK_FILE, EPOCH_FILE)])
             if trained.epochs < job.candidate.training.epochs:
                 return _pause(job, trained, workload, folder, started, threads, on_report, on_damage)
             forget_looks(folder)
             weights = weights_digest(trained.model.state_dict())
             trace = _trace(job, trained, workload, folder, weights, threads, on_damage)
             adopt(folder / NETWORK_FILE)
-        summary = _summary(trained, trace) | {"weights": weights}
+        summary = _summary(trained, trace, workload) | {"weights": weights}
         passes = passes_of(
             job,
             trained,
@@ -157,10 +170,13 @@ def _files(passes: NetworkPasses | None) -> list[str]:
     return [NETWORK_FILE, TRACE_FILE, *([] if passes is None else dict.fromkeys(passes.log.files))]
 
 
-def join_training(job: NetworkJob, *, workload: Workload, device: str, threads: int, group: Group) -> None:
+def join_training(
+    job: NetworkJob, *, workload: Workload | None, device: str, threads: int, group: Group
+) -> None:
     """Take part in the training that the first process of ``group`` does for ``job``; nothing is written."""
     # Those two the first process meets too, and reports.
     with suppress(TrainingDiverged, InputError):
+        workload = data_for(job, workload)
         _trained(job, workload, Path(job.artifacts), None, None, device, threads, group)
 
 
@@ -285,8 +301,9 @@ def _trace(
     return trace
 
 
-def _summary(trained: TrainedNetwork, trace: ActivityTrace) -> dict[str, Any]:
+def _summary(trained: TrainedNetwork, trace: ActivityTrace, workload: Workload) -> dict[str, Any]:
     return {
+        **({} if workload.config.data is None else {"data": workload.config.data}),
         "accuracy": trained.accuracy,
         "epochs": trained.epochs,
         "parameters": trained.parameters,

@@ -32,7 +32,10 @@ class Journal(Protocol):
         seed: int = 0,
         sampler: str = "tpe",
         code_version: str = "",
+        data: Sequence[Mapping[str, Any]] = (),
     ) -> StudyRow: ...
+
+    def set_data(self, study_id: int, data: Sequence[Mapping[str, Any]]) -> StudyRow: ...
 
     def update_space(self, study_id: int, *, space: Mapping[str, Any], space_hash: str) -> StudyRow: ...
 

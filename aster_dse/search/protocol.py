@@ -46,6 +46,8 @@ class NetworkJob:
     """Name to content of the checkpoint to go on from, where the worker may not see the driver's disk."""
     expected: dict[str, str] = field(default_factory=dict)
     """Name to SHA-256 of the network's files as the store knows them."""
+    data: str = ""
+    """Folder in which data sets lie on the driver's machine, for a worker that reads them itself."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,8 @@ class NetworkPause:
 class NetworkFailure:
     """A failed trial, with its reason.
 
-    ``kind`` is one of ``diverged``, ``input``, ``memory``, ``worker``, ``error``.
+    ``kind`` is one of ``diverged``, ``input``, ``memory``, ``worker``, ``error``; and ``data`` where a data
+    set is not the one of the candidate, which says nothing of the network: a search ends with it.
     """
 
     trial: int

@@ -58,15 +58,16 @@ class TestScorer:
     Args:
         artifacts: folder of the trained networks. Passes over the test split are kept there like those over
             validation samples, or, where nothing can be written, until :meth:`close`.
+        data: folder in which data sets lie; the usual one where it is not given.
         threads: of this process's linear algebra.
     """
 
     __test__ = False
 
-    def __init__(self, artifacts: Path, *, threads: int = 1) -> None:
-        self._artifacts, self._threads = artifacts, threads
+    def __init__(self, artifacts: Path, *, data: Path | None = None, threads: int = 1) -> None:
+        self._artifacts, self._data, self._threads = artifacts, data, threads
         self._last: tuple[str, _TestedNetwork] | None = None
-        self._workload: Workload | None = None
+        self._workload: tuple[WorkloadConfig, Workload] | None = None
         self._elsewhere: tempfile.TemporaryDirectory[str] | None = None
 
     def close(self) -> None:
@@ -82,6 +83,7 @@ class TestScorer:
 
         Raises:
             InputError: what lies there is damaged.
+            DataMismatchError: the data set is not the one of ``candidate``.
             PassError: the network could not be run on its arrays.
         """
         network = self._network(candidate)
@@ -97,15 +99,15 @@ class TestScorer:
                 trace = load_trace(folder / TRACE_FILE, trained.geometry, network=weights)
             except NotFoundError:
                 return None
-            workload = self._data(candidate.workload)
+            workload = self._loaded(candidate.workload)
             kept = folder if os.access(folder, os.W_OK) else self._temporary() / key
             self._last = key, _TestedNetwork(trained, trace, workload, kept, self._threads)
         return self._last[1]
 
-    def _data(self, config: WorkloadConfig) -> Workload:
-        if self._workload is None or self._workload.config != config:
-            self._workload = load_workload(config)
-        return self._workload
+    def _loaded(self, config: WorkloadConfig) -> Workload:
+        if self._workload is None or self._workload[0] != config:
+            self._workload = config, load_workload(config, data=self._data)
+        return self._workload[1]
 
     def _temporary(self) -> Path:
         if self._elsewhere is None:

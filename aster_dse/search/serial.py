@@ -9,12 +9,15 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Protocol
 
-from aster_dse.errors import AsterError
+from aster_dse.errors import AsterError, DataMismatchError
 from aster_dse.search.protocol import NetworkFailure, NetworkJob, Outcome, Report
 from aster_dse.space import WorkloadConfig
-from aster_dse.workload import Workload
+from aster_dse.workload import Workload, stays_on_disk
+from aster_dse.workload.trees import data_root
 
 __all__ = ["LoadWorkload", "RunJob", "SerialExecutor", "execute", "failure", "measured"]
 
@@ -36,6 +39,7 @@ class LoadWorkload(Protocol):
 def failure(job: NetworkJob, error: BaseException, *, attempt: int = 1) -> NetworkFailure:
     """An exception as a typed failure: the user's data, the machine's memory, or an error in what ran."""
     kind = "input" if isinstance(error, AsterError) else "memory" if _out_of_memory(error) else "error"
+    kind = "data" if isinstance(error, DataMismatchError) else kind
     text = " ".join(str(error).split())
     return NetworkFailure(
         trial=job.trial,
@@ -81,11 +85,17 @@ class SerialExecutor:
     Args:
         run: does a job's work; default ``aster_dse.search.job.run_job``.
         load: gives a job's data; default ``aster_dse.workload.load_workload``.
+        data: folder in which data sets lie; the usual one where it is not given.
         gpus: of this process.
     """
 
     def __init__(
-        self, *, run: RunJob | None = None, load: LoadWorkload | None = None, gpus: float = 0.0
+        self,
+        *,
+        run: RunJob | None = None,
+        load: LoadWorkload | None = None,
+        data: Path | None = None,
+        gpus: float = 0.0,
     ) -> None:
         if run is None:
             from aster_dse.search.job import run_job
@@ -94,7 +104,8 @@ class SerialExecutor:
         if load is None:
             from aster_dse.workload import load_workload
 
-            load = load_workload
+            load = partial(load_workload, data=data)
+        self._data = str(data_root(data).absolute())
         self._run = run
         self._load = load
         self._gpus = gpus
@@ -113,7 +124,7 @@ class SerialExecutor:
 
     def submit(self, job: NetworkJob) -> None:
         """Queue a job; it runs in :meth:`wait`."""
-        self._queue.append(job)
+        self._queue.append(replace(job, data=self._data))
 
     def wait(self, on_report: Callable[[Report], None] | None = None) -> Outcome:
         """Run the oldest job; an interrupt leaves it in the queue."""
@@ -141,7 +152,10 @@ class SerialExecutor:
     def _workload(self, config: WorkloadConfig) -> Workload:
         if self._loaded is None or self._loaded[0] != config:
             self._loaded = None  # never two data sets in memory
-            self._loaded = config, self._load(config)
+            loaded = self._load(config)
+            if stays_on_disk(loaded):
+                return loaded  # which every job lists anew, and so finds changed where it was
+            self._loaded = config, loaded
         return self._loaded[1]
 
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from aster_dse.errors import InputError, NotFoundError
 from aster_dse.search.journal import Journal
 from aster_dse.space import HARDWARE_KNOBS, SearchSpace, difference, extends
+from aster_dse.workload import KnownData, hold_against
 
 if TYPE_CHECKING:
     from aster_dse.store.rows import StudyRow
 
-__all__ = ["open_study"]
+__all__ = ["keep_data", "known_data", "open_study"]
 
 _JUDGED_BY = tuple(f"hardware.{name}" for name, knob in HARDWARE_KNOBS.items() if knob.fixed_only)
 """Settings that say how configurations are judged: those of one study all alike."""
 
 
 def open_study(
-    store: Journal, space: SearchSpace, name: str, *, extend: bool = False, code_version: str
+    store: Journal,
+    space: SearchSpace,
+    name: str,
+    *,
+    extend: bool = False,
+    code_version: str,
+    data: Sequence[KnownData] = (),
 ) -> StudyRow:
     """The study of this name, created where there is none.
 
@@ -28,9 +36,11 @@ def open_study(
         name: of the study.
         extend: take over a changed space, if it only adds to the study's.
         code_version: of the package that creates it.
+        data: what the data sets of the space are now.
 
     Raises:
         InputError: the study searches another space.
+        DataMismatchError: it began with other data.
     """
     try:
         study = store.study(name)
@@ -44,9 +54,10 @@ def open_study(
             seed=space.search.seed,
             sampler=space.search.sampler,
             code_version=code_version,
+            data=[entry.as_dict() for entry in data],
         )
     if study.space_hash == space.hash:
-        return study
+        return keep_data(store, study, data)
     known = SearchSpace.from_mapping(study.space, f"study {name}")
     changes = "; ".join(difference(known, space))
     if not extends(known, space):
@@ -63,4 +74,28 @@ def open_study(
             f"the space is another one: {changes}",
             "it only adds, so --extend takes it over; or give the study another name with --study",
         )
+    study = keep_data(store, study, data)
     return store.update_space(study.id, space=space.as_dict(), space_hash=space.hash)
+
+
+def known_data(study: StudyRow) -> tuple[KnownData, ...]:
+    """What the data sets of a study were identified as; none where an older version began it."""
+    return tuple(KnownData(**entry) for entry in study.data or ())
+
+
+def keep_data(store: Journal, study: StudyRow, data: Sequence[KnownData]) -> StudyRow:
+    """The study, which from now on says what its data sets are.
+
+    Args:
+        data: what they are now.
+
+    Raises:
+        DataMismatchError: it began with others.
+    """
+    known = known_data(study)
+    hold_against(study.name, known, data)
+    kept = [old for old in known if not any(old.is_of(entry) for entry in data)]
+    now = (*kept, *data)  # those of now say where the data lies by now
+    if sorted(map(str, now)) == sorted(map(str, known)):
+        return study
+    return store.set_data(study.id, [entry.as_dict() for entry in now])

@@ -10,7 +10,14 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from aster_dse.space.cell_conditions import canonical_conditions
 from aster_dse.space.hardware_knobs import (
@@ -71,6 +78,13 @@ class WorkloadConfig(_Config):
     """Share of the training samples held out for validation, where a data set has no such part."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of the event camera and of the train/validation/test split."""
+    data: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """SHA-256 of the files of a data set in a folder, which a study records; None takes what lies there."""
+
+    @model_serializer(mode="wrap")
+    def _written(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Left out where there is none: what made data sets are stored and known by stays as it was.
+        return {name: value for name, value in dump(self).items() if name != "data" or value is not None}
 
 
 class NetworkConfig(_Config):

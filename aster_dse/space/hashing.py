@@ -22,6 +22,8 @@ def content_hash(content: Mapping[str, Any]) -> str:
     groups = {group: dict(content[group]) for group in GROUPS}
     for name in _later_at_default(groups["hardware"]):
         del groups["hardware"][name]
+    if groups["workload"].get("data") is None:
+        groups["workload"].pop("data", None)
     for group in groups.values():
         for name, entry in group.items():
             group[name] = _sorted_choices(entry)

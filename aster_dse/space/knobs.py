@@ -36,7 +36,9 @@ LAYERS = "hardware.layers"
 """The knob whose value a file may also write as a mapping of layers to their knobs."""
 CONDITIONS = "hardware.conditions"
 """The knob whose value a file may also write as a mapping of figures."""
-FIXED_ONLY = frozenset(f"hardware.{name}" for name, knob in HARDWARE_KNOBS.items() if knob.fixed_only)
+FIXED_ONLY = frozenset(
+    {"workload.data", *(f"hardware.{name}" for name, knob in HARDWARE_KNOBS.items() if knob.fixed_only)}
+)
 """Knobs that say how a study judges its configurations: a space fixes them."""
 GROUPS: tuple[str, ...] = tuple(Candidate.model_fields)
 TRAINED_GROUPS = frozenset({"workload", "network", "training"})
@@ -125,7 +127,7 @@ class Knob:
         if self.kind == "boolean":
             return "true, false"
         if "pattern" in bounds:
-            return f"text like {self.default}"
+            return "text" if self.default is None else f"text like {self.default}"
         parts = [
             f"{sign} {bounds[key]:g}" if abs(bounds[key]) < 1e6 else f"{sign} {bounds[key]}"
             for key, sign in (

@@ -120,6 +120,7 @@ def read_studies(
             code_version=row.code_version,
             created_at=row.created_at,
             updated_at=row.updated_at,
+            data=None if row.data is None else tuple(load_json(row.data)),
         )
         for row in rows
     ]

@@ -60,6 +60,9 @@ class StudyRow:
     created_at: datetime
     updated_at: datetime
     """Last write to anything of the study."""
+    data: tuple[dict[str, Any], ...] | None = None
+    """Its data sets in folders, each as :class:`aster_dse.workload.KnownData` has it; None where an older
+    version began the study, which did not identify them."""
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,52 @@
 
 from __future__ import annotations
 
-from aster_dse.space import METRICS, parse_constraint
-from aster_dse.store.rows import StudyRow
+import shlex
+from collections.abc import Iterable
 
-__all__ = ["accuracy_is", "arrays_of_study", "shown_metrics"]
+from aster_dse.space import METRICS, parse_constraint
+from aster_dse.store.rows import StudyRow, TrialRow, TrialState
+from aster_dse.workload import UNVERIFIED, lies_in_a_folder
+from aster_dse.workload.trees import data_root
+
+__all__ = [
+    "accuracy_is",
+    "arrays_of_study",
+    "data_of_trial",
+    "data_option",
+    "shown_metrics",
+    "unverified_trials",
+]
+
+
+def data_of_trial(trial: TrialRow) -> str | None:
+    """SHA-256 of a trial's data; ``unverified`` where an older version did not record it; None of data sets
+    that are made, and so the same wherever they are."""
+    workload = trial.candidate.get("workload", {})
+    if not lies_in_a_folder(workload.get("name", "")):
+        return None
+    return str(workload.get("data") or UNVERIFIED)
+
+
+def data_option(study: StudyRow) -> str:
+    """What a command about a study needs so that it finds the data sets where they lay when it last ran.
+
+    Returns:
+        ``--data FOLDER`` with a blank before it; empty where that is the usual place, or none is needed.
+    """
+    roots = [str(entry["root"]) for entry in study.data or ()]
+    if not roots or roots[-1] == str(data_root(None).absolute()):
+        return ""
+    return f" --data {shlex.quote(roots[-1])}"
+
+
+def unverified_trials(trials: Iterable[TrialRow]) -> list[int]:
+    """Numbers of the trials whose data was not recorded, of those that have results."""
+    return [
+        trial.number
+        for trial in trials
+        if data_of_trial(trial) == UNVERIFIED and trial.state != TrialState.FAILED
+    ]
 
 
 def arrays_of_study(study: StudyRow) -> str:

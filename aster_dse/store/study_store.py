@@ -61,8 +61,12 @@ class StudyStore(StudyQueries):
         seed: int = 0,
         sampler: str = "tpe",
         code_version: str = "",
+        data: Sequence[Mapping[str, Any]] = (),
     ) -> StudyRow:
         """Create a study.
+
+        Args:
+            data: its data sets in folders, as :class:`aster_dse.workload.KnownData` has them.
 
         Raises:
             ExistsError: there is one of this name.
@@ -76,6 +80,7 @@ class StudyStore(StudyQueries):
             "seed": seed,
             "sampler": sampler,
             "code_version": code_version,
+            "data": dump_json(list(data)),
         }
         with self._database.writing() as connection:
             now = self._database.now(connection)
@@ -96,6 +101,14 @@ class StudyStore(StudyQueries):
                 update(studies)
                 .where(studies.c.id == study_id)
                 .values(space=dump_json(dict(space)), space_hash=space_hash)
+            )
+            return read_studies(recorder.connection, study_id=study_id)[0]
+
+    def set_data(self, study_id: int, data: Sequence[Mapping[str, Any]]) -> StudyRow:
+        """Say what the data sets of a study are: it did not say so yet, or uses more of them by now."""
+        with self._changing(study_id) as recorder:
+            recorder.connection.execute(
+                update(studies).where(studies.c.id == study_id).values(data=dump_json(list(data)))
             )
             return read_studies(recorder.connection, study_id=study_id)[0]
 

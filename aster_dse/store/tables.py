@@ -93,6 +93,7 @@ studies = Table(
     Column("code_version", String(128), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+    Column("data", Text, nullable=True),
     UniqueConstraint("name"),
     sqlite_autoincrement=True,
 )

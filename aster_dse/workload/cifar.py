@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aster_dse.errors import InputError, NotFoundError
+from aster_dse.workload.identity import DataFiles
 from aster_dse.workload.trees import find_tree
 
 __all__ = ["CIFAR10", "CIFAR100", "Cifar", "read_batch"]
@@ -58,6 +59,16 @@ class Cifar:
         parts = [self._batch(tree / name) for name in self.training_files]
         training = tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         return (training[0], training[1]), self._batch(tree / self.test_file)
+
+    def files(self, data: Path | None, folder: str | None) -> DataFiles:
+        """The batches, and the names of the classes where they are there.
+
+        Raises:
+            NotFoundError: no such folder.
+        """
+        tree = self._tree(data, folder)
+        names = [*self.training_files, self.test_file]
+        return DataFiles.of(tree, names + [self.names_file] * (tree / self.names_file).is_file())
 
     def class_names(self, data: Path | None, folder: str | None) -> tuple[str, ...]:
         """Names of the classes, numbers where the file with the names is missing."""

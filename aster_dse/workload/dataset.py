@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from aster_dse.space import WorkloadConfig
 
-__all__ = ["FrameSource", "ImageSource", "Split", "Workload", "WorkloadShape"]
+__all__ = ["FrameSource", "ImageSource", "Split", "Workload", "WorkloadShape", "stays_on_disk"]
 
 
 class FrameSource(Protocol):
@@ -88,3 +88,11 @@ class Workload:
     mean: tuple[float, ...] = ()
     """By channel, of ``frames * scale``; empty where the input is not normalised."""
     std: tuple[float, ...] = ()
+
+
+def stays_on_disk(workload: Workload | None) -> bool:
+    """Whether batches are read from files when they are asked for; else all frames are in memory."""
+    if workload is None:
+        return False
+    parts = (workload.train, workload.validation, workload.test)
+    return not all(isinstance(part.frames, np.ndarray) for part in parts)

@@ -15,8 +15,9 @@ from aster_dse.space import WorkloadConfig
 from aster_dse.workload.dataset import Split, Workload, WorkloadShape
 from aster_dse.workload.event_files import Sensor
 from aster_dse.workload.event_origins import published_samples, whole_recordings
-from aster_dse.workload.event_sets import event_frames
+from aster_dse.workload.event_sets import event_frames, frame_shape, too_large
 from aster_dse.workload.event_trees import EVENTS, READY, EventTree, Layout
+from aster_dse.workload.identity import DataFiles, identified
 from aster_dse.workload.partition import held_out
 from aster_dse.workload.source import check_resolution
 from aster_dse.workload.trees import TREES, data_root, find_tree, first_folder
@@ -99,10 +100,29 @@ class EventSet:
             least = min(least, len(tree.train) + len(tree.test))
         return f"{least} of {whole} samples" if least < whole else ""
 
+    def files(self, config: WorkloadConfig, data: Path | None) -> DataFiles:
+        """See :class:`~aster_dse.workload.source.DataSet`."""
+        self.shape(config)
+        root = self._root(config, data)
+        return self._files(root, self._tree(root, config))
+
+    def read_by_batch(self, config: WorkloadConfig, data: Path | None) -> bool:
+        """Where its frames take more than 1 GiB."""
+        tree = self._tree(self._root(config, data), config)
+        return too_large(len(tree.train) + len(tree.test), frame_shape(config))
+
+    def _files(self, root: Path, tree: EventTree) -> DataFiles:
+        paths = tree.paths()
+        own = root / RECORDING
+        if not self.class_names and own.exists():
+            paths.append(own)
+        return DataFiles.of(root, [path.relative_to(root).as_posix() for path in paths])
+
     def load(self, config: WorkloadConfig, data: Path | None, cache: Path) -> Workload:
         """Its frames, made on first use.
 
         Raises:
+            DataMismatchError: the folder holds other data than the configuration says.
             NotFoundError: its folder is not there.
             InputError: something is missing, mislabelled, empty or damaged; the file is named.
         """
@@ -113,7 +133,11 @@ class EventSet:
         if len(tree.classes) != shape.classes:
             problem = f"has {len(tree.classes)} classes, workload.classes is {shape.classes}"
             raise InputError(str(tree.folder), problem, "the number of its class folders")
-        frames = event_frames(tree, config, layout.sensor, cache)
+        files = self._files(root, tree)
+        config = identified(config, files, cache)
+        frames = event_frames(
+            tree, config, layout.sensor, cache, still_there=lambda: identified(config, files, cache)
+        )
         labels = np.array([sample.label for sample in (*tree.train, *tree.test)], np.int64)
         ours = np.arange(len(tree.train))
         train, validation = self._held_out(labels[ours], tree, config)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,7 +28,7 @@ from aster_dse.workload.event_frames import binned_counts, count_frames
 from aster_dse.workload.event_trees import EventTree, Recording
 from aster_dse.workload.npz import named_arrays
 
-__all__ = ["StoredFrames", "event_frames"]
+__all__ = ["StoredFrames", "event_frames", "frame_shape", "too_large"]
 
 _VERSION = 2
 """Part of every cache key; raise it when the same recordings make other frames."""
@@ -56,29 +58,59 @@ class StoredFrames:
         return np.asarray(stored[self.members[index]])
 
     def part(self, members: NDArray[np.int64]) -> FrameSource:
-        """Only these samples, in memory where they fit."""
+        """Only these samples, in memory where all of them fit."""
         chosen = StoredFrames(self.path, self.members[members], self.sample_shape)
-        whole = len(self.members) * int(np.prod(self.sample_shape))
-        return chosen[:] if whole <= _IN_MEMORY_BYTES else chosen
+        return chosen if too_large(len(self.members), self.sample_shape) else chosen[:]
 
 
-def event_frames(tree: EventTree, config: WorkloadConfig, sensor: Sensor, cache: Path) -> StoredFrames:
+def too_large(samples: int, sample_shape: tuple[int, ...]) -> bool:
+    """Whether the frames of a data set stay on the disk."""
+    return samples * math.prod(sample_shape) > _IN_MEMORY_BYTES
+
+
+def event_frames(
+    tree: EventTree,
+    config: WorkloadConfig,
+    sensor: Sensor,
+    cache: Path,
+    *,
+    still_there: Callable[[], object],
+) -> StoredFrames:
     """Frames of the training samples of ``tree`` and then of those for the test, made on first use.
+
+    Args:
+        config: identified (``config.data``): frames of other recordings are never taken for these.
+        still_there: called when they are made; raises where the recordings were changed meanwhile.
 
     Raises:
         InputError: a recording is damaged, or the cache cannot be written.
     """
     samples = (*tree.train, *tree.test)
-    shape = (config.timesteps, 2, config.resolution, config.resolution)
+    shape = frame_shape(config)
     path = cache / f"{config.name}-{_key(tree, config, sensor)}.npy"
-    stored = _opened(path) if verified(path) else None
-    if stored is None or stored.shape != (len(samples), *shape):
+
+    def made() -> bool:
+        stored = _opened(path) if verified(path) else None
+        return stored is not None and stored.shape == (len(samples), *shape)
+
+    if not made():
+        from filelock import FileLock  # of the extra `networks`
+
         try:
-            _make(path, samples, tree.content, config, sensor)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Of the workers of a machine, one makes them and the others wait for it.
+            with FileLock(path.with_suffix(".lock")):
+                if not made():
+                    _make(path, samples, tree.content, config, sensor, still_there)
         except OSError as error:
             problem = f"the data cache cannot be written: {error.strerror or error}"
             raise InputError(str(cache), problem, "set ASTER_DSE_CACHE") from error
     return StoredFrames(path, np.arange(len(samples)), shape)
+
+
+def frame_shape(config: WorkloadConfig) -> tuple[int, ...]:
+    """Of one sample."""
+    return (config.timesteps, 2, config.resolution, config.resolution)
 
 
 def _opened(path: Path) -> NDArray[np.uint8] | None:
@@ -92,17 +124,21 @@ def _opened(path: Path) -> NDArray[np.uint8] | None:
 
 
 def _make(
-    path: Path, samples: tuple[Recording, ...], content: str, config: WorkloadConfig, sensor: Sensor
+    path: Path,
+    samples: tuple[Recording, ...],
+    content: str,
+    config: WorkloadConfig,
+    sensor: Sensor,
+    still_there: Callable[[], object],
 ) -> None:
     def write(file: IO[bytes]) -> None:
-        shape = (len(samples), config.timesteps, 2, config.resolution, config.resolution)
-        head = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        head = {"descr": "|u1", "fortran_order": False, "shape": (len(samples), *frame_shape(config))}
         np.lib.format.write_array_header_1_0(file, head)
         make = _ready if content == "frames" else _counted
         for sample in samples:
             file.write(make(sample, config, sensor).tobytes())
+        still_there()
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     keep(path, write, durable=False)
 
 
@@ -145,11 +181,10 @@ def _long_recording(path: Path, sensor: Sensor) -> Events:
 
 def _key(tree: EventTree, config: WorkloadConfig, sensor: Sensor) -> str:
     """Of what the frames depend on; not of where the folder lies, how it is split, or who reads it."""
-    sources = []
+    order = hashlib.sha256()
     for sample in (*tree.train, *tree.test):
-        facts = sample.path.stat()
         name = sample.path.relative_to(tree.folder).as_posix()
-        sources.append((name, facts.st_size, facts.st_mtime_ns, sample.window_us))
+        order.update(f"{name} {sample.window_us}\n".encode(errors="surrogateescape"))
     settings = (_VERSION, config.timesteps, config.split_by, config.resolution, sensor.height, sensor.width)
-    text = json.dumps([settings, tree.content, sources])
+    text = json.dumps([settings, tree.content, config.data, order.hexdigest()])
     return hashlib.sha256(text.encode()).hexdigest()[:20]

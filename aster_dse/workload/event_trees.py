@@ -77,6 +77,12 @@ class EventTree:
     classes: tuple[str, ...]
     has_parts: bool
     """The folders say which samples are for the test."""
+    tables: tuple[Path, ...] = ()
+    """Files that say which samples there are and what they show."""
+
+    def paths(self) -> list[Path]:
+        """Every file that the samples come from."""
+        return list(dict.fromkeys((*(sample.path for sample in (*self.train, *self.test)), *self.tables)))
 
 
 def find_recordings(root: Path, layout: Layout, timesteps: int, split_by: str) -> EventTree:
@@ -195,8 +201,14 @@ def _by_class(
 
 
 def _trials(folder: Path, layout: Layout) -> EventTree:
-    train, test = (_trial_part(folder / f"trials_to_{part}.txt", layout) for part in ("train", "test"))
-    return EventTree(folder, "events", train, test, layout.class_folders, has_parts=True)
+    lists = [folder / f"trials_to_{part}.txt" for part in ("train", "test")]
+    train, test = (_trial_part(table, layout) for table in lists)
+    tables = (*lists, *(_labels_of(sample.path) for sample in (*train, *test)))
+    return EventTree(folder, "events", train, test, layout.class_folders, has_parts=True, tables=tables)
+
+
+def _labels_of(recording: Path) -> Path:
+    return recording.with_name(f"{recording.stem}_labels.csv")
 
 
 def _trial_part(table: Path, layout: Layout) -> tuple[Recording, ...]:
@@ -209,7 +221,7 @@ def _trial_part(table: Path, layout: Layout) -> tuple[Recording, ...]:
         recording = table.parent / name
         if not recording.is_file():
             raise InputError(str(recording), f"is missing, {table.name} names it", "restore the file")
-        windows = recording.with_name(f"{recording.stem}_labels.csv")
+        windows = _labels_of(recording)
         for number, start_us, end_us in labelled_windows(windows):
             folder = str(number - 1)
             if folder not in layout.class_folders:

@@ -20,6 +20,7 @@ from PIL import Image
 from aster_dse.errors import InputError, NotFoundError
 from aster_dse.space import WorkloadConfig
 from aster_dse.workload.dataset import Split, Workload, WorkloadShape
+from aster_dse.workload.identity import DataFiles, identified
 from aster_dse.workload.image_file import is_sideways, opened, orientation, rgb, turned
 from aster_dse.workload.partition import held_out
 from aster_dse.workload.published import check_published
@@ -178,30 +179,37 @@ class ImageFolder:
                         raise _no_image(folder / part / name)
         return ""
 
-    def load(self, config: WorkloadConfig, data: Path | None, cache: Path) -> Workload:  # noqa: ARG002
-        """List its files; nothing is made that a cache could keep."""
-        shape = self.shape(config)
+    def files(self, config: WorkloadConfig, data: Path | None) -> DataFiles:
+        """See :class:`~aster_dse.workload.source.DataSet`."""
+        self.shape(config)
         tree = find_tree(config.name, data, config.folder, ("train",)).absolute()
         classes = _class_folders(tree / "train")
-        self._check_classes(tree, classes, shape.classes, config.name)
+        return _files(tree, [_listed(tree, part, classes)[0] for part in _parts(tree)])
 
-        def listed(part: str) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
-            return _listed(tree, part, classes)
+    def read_by_batch(self, config: WorkloadConfig, data: Path | None) -> bool:  # noqa: ARG002
+        """Yes: images are decoded when they are asked for."""
+        return True
+
+    def load(self, config: WorkloadConfig, data: Path | None, cache: Path) -> Workload:
+        """List its files; see :class:`~aster_dse.workload.source.DataSet`."""
+        tree, classes, shape = self._found(config, data)
+        found = {part: _listed(tree, part, classes) for part in _parts(tree)}
+        config = identified(config, _files(tree, [names for names, _ in found.values()]), cache)
 
         def split(names: NDArray[np.bytes_], labels: NDArray[np.int64]) -> Split:
             return Split(
                 ImagesOnDisk(str(tree), names, config.resolution, upright=self.classes is None), labels
             )
 
-        names, labels = listed("train")
-        if (tree / "test").is_dir():
-            train, validation = split(names, labels), split(*listed("val"))
+        names, labels = found["train"]
+        if "test" in found:
+            train, validation = split(names, labels), split(*found["val"])
         else:
             ours, others = _held_out(labels, config, tree, classes)
             train = split(names[ours], labels[ours])
             validation = split(names[others], labels[others])
-        tested = listed("test" if (tree / "test").is_dir() else "val")
-        if self.published is not None and not (tree / "test").is_dir():
+        tested = found["test" if "test" in found else "val"]
+        if self.published is not None and "test" not in found:
             parts = zip(("train", "val"), (len(labels), len(tested[1])), self.published, strict=True)
             check_published(tree, list(parts), "the whole data set, or image-folder")
         return Workload(
@@ -219,6 +227,16 @@ class ImageFolder:
             std=_STD,
         )
 
+    def _found(
+        self, config: WorkloadConfig, data: Path | None
+    ) -> tuple[Path, tuple[str, ...], WorkloadShape]:
+        """Where it lies, its classes, and its shape."""
+        shape = self.shape(config)
+        tree = find_tree(config.name, data, config.folder, ("train",)).absolute()
+        classes = _class_folders(tree / "train")
+        self._check_classes(tree, classes, shape.classes, config.name)
+        return tree, classes, shape
+
     def _check_classes(self, tree: Path, classes: tuple[str, ...], wanted: int, name: str) -> None:
         if len(classes) != wanted:
             problem = f"has {len(classes)} class folders, {name or 'the data set'} has {wanted} classes"
@@ -231,6 +249,14 @@ def _held_out(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     where = str(tree / "train")
     return held_out(labels, config.validation_share, config.seed, where=where, classes=classes)
+
+
+def _parts(tree: Path) -> tuple[str, ...]:
+    return ("train", "val", "test") if (tree / "test").is_dir() else ("train", "val")
+
+
+def _files(tree: Path, names: list[NDArray[np.bytes_]]) -> DataFiles:
+    return DataFiles(tree, tuple(sorted(np.concatenate(names).tolist())))
 
 
 def _class_folders(part: Path) -> tuple[str, ...]:

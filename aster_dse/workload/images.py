@@ -12,6 +12,7 @@ from aster_dse.errors import InputError
 from aster_dse.space import WorkloadConfig
 from aster_dse.workload.cifar import Cifar
 from aster_dse.workload.dataset import Split, Workload, WorkloadShape
+from aster_dse.workload.identity import DataFiles, identified
 from aster_dse.workload.partition import held_out
 from aster_dse.workload.resize import resized
 from aster_dse.workload.source import check_resolution
@@ -39,6 +40,15 @@ class CifarImages:
         labels = np.repeat(np.arange(self.cifar.classes), _TRAINING_SAMPLES // self.cifar.classes)
         return len(held_out(labels, config.validation_share, config.seed)[0])
 
+    def files(self, config: WorkloadConfig, data: Path | None) -> DataFiles:
+        """See :class:`~aster_dse.workload.source.DataSet`."""
+        self.shape(config)
+        return self.cifar.files(data, config.folder)
+
+    def read_by_batch(self, config: WorkloadConfig, data: Path | None) -> bool:  # noqa: ARG002
+        """No: it is read whole."""
+        return False
+
     def check_files(self, folder: Path) -> str:
         """See :class:`~aster_dse.workload.source.OnDisk`; the files are not read."""
         needed = (*self.cifar.training_files, self.cifar.test_file)
@@ -49,10 +59,13 @@ class CifarImages:
             raise InputError(str(folder), problem, f"the files {', '.join(needed)}")
         return ""
 
-    def load(self, config: WorkloadConfig, data: Path | None, cache: Path) -> Workload:  # noqa: ARG002
-        """Read it whole; nothing is made that a cache could keep."""
+    def load(self, config: WorkloadConfig, data: Path | None, cache: Path) -> Workload:
+        """Read it whole; see :class:`~aster_dse.workload.source.DataSet`."""
         shape = self.shape(config)
+        files = self.files(config, data)
+        config = identified(config, files, cache)
         (images, labels), (test_images, test_labels) = self.cifar.read(data, config.folder)
+        identified(config, files, cache)  # what was read is what was identified
 
         def split(chosen: NDArray[np.uint8], numbers: NDArray[np.int64]) -> Split:
             return Split(resized(chosen, config.resolution)[:, None], numbers)

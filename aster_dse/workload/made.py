@@ -62,9 +62,19 @@ class MadeDigits:
         self.shape(config)
         return _TRAINING_SAMPLES
 
-    def load(self, config: WorkloadConfig, data: Path | None, cache: Path) -> Workload:  # noqa: ARG002
+    def files(self, config: WorkloadConfig, data: Path | None) -> None:  # noqa: ARG002
+        """None: it is made here."""
+        if config.data is not None:
+            raise InputError("workload.data", f"{config.name} is made here and has no files", "leave it out")
+
+    def read_by_batch(self, config: WorkloadConfig, data: Path | None) -> bool:  # noqa: ARG002
+        """No: it is small."""
+        return False
+
+    def load(self, config: WorkloadConfig, data: Path | None, cache: Path) -> Workload:
         """Make it, or take it from the cache; no folder of data is needed."""
         kind = self.shape(config)
+        self.files(config, data)
         arrays = cached_arrays(cache, self._key(config), lambda: self.make(config))
         labels = arrays["labels"].astype(np.int64)
         shape = (self._steps(config), kind.in_channels, config.resolution, config.resolution)

@@ -8,6 +8,7 @@ from typing import Protocol
 from aster_dse.errors import InputError
 from aster_dse.space import WorkloadConfig
 from aster_dse.workload.dataset import Workload, WorkloadShape
+from aster_dse.workload.identity import DataFiles
 
 __all__ = ["DataSet", "OnDisk", "check_resolution"]
 
@@ -32,14 +33,33 @@ class DataSet(Protocol):
         """
         ...
 
+    def files(self, config: WorkloadConfig, data: Path | None) -> DataFiles | None:
+        """The files that a workload reads, listed but not opened; None where it is made here.
+
+        Raises:
+            NotFoundError: its folder is missing.
+            InputError: a configuration it cannot have, or a damaged folder.
+        """
+        ...
+
+    def read_by_batch(self, config: WorkloadConfig, data: Path | None) -> bool:
+        """Whether its frames stay on the disk, so that every machine that trains needs its files.
+
+        Raises:
+            NotFoundError: its folder is missing.
+            InputError: a configuration it cannot have, or a damaged folder.
+        """
+        ...
+
     def load(self, config: WorkloadConfig, data: Path | None, cache: Path) -> Workload:
-        """The data set, in its three parts.
+        """The data set, in its three parts; the configuration of what is read from a folder is identified.
 
         Args:
             data: folder in which data sets lie; None for the default.
             cache: folder of made data.
 
         Raises:
+            DataMismatchError: the folder holds other data than the configuration says.
             NotFoundError: its folder, or a file of it, is missing.
             InputError: a configuration it cannot have, or a damaged file.
         """

@@ -14,7 +14,7 @@ from aster_dse.dashboard.data.labels import MetricLabel, metric_label
 from aster_dse.errors import NotFoundError
 from aster_dse.space import Candidate
 from aster_dse.store import AttemptRow, EvaluationRow, StudyReader, StudyRow, TrainingRow, TrialRow
-from aster_dse.store.shown import shown_metrics
+from aster_dse.store.shown import data_option, shown_metrics
 
 __all__ = ["PointDetail", "read_point"]
 
@@ -64,7 +64,7 @@ class PointDetail:
             ("Everything about the trial", f"aster-dse show {name} {number}"),
             (
                 "Its best configuration, to run again",
-                f"aster-dse export {name} --select trial:{number} --format yaml",
+                f"aster-dse export {name} --select trial:{number} --format yaml{data_option(self.study)}",
             ),
         ]
 

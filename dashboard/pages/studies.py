@@ -11,7 +11,7 @@ from aster_dse.dashboard.data import metric_label
 from aster_dse.dashboard.data.detail import shell_word
 from aster_dse.dashboard.pages.elements import command, message, moment, states
 from aster_dse.store import StudyReader, StudySummary
-from aster_dse.store.shown import arrays_of_study
+from aster_dse.store.shown import arrays_of_study, data_option
 
 __all__ = ["layout", "register"]
 
@@ -107,6 +107,6 @@ def _row(entry: StudySummary) -> html.Tr:
             html.Td(states(counts)),
             html.Td([f"{counts.evaluations:,}", html.Small(feasible)], className="number"),
             html.Td(moment(study.updated_at), className="number"),
-            html.Td(command(f"aster-dse resume {shell_word(study.name)}")),
+            html.Td(command(f"aster-dse resume {shell_word(study.name)}{data_option(study)}")),
         ]
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import worker_jobs as jobs
+from PIL import Image
 
 from aster_dse.errors import InputError, UnreachableError
 from aster_dse.workers.cluster import join, local_cluster
@@ -125,6 +127,28 @@ def test_a_lost_machine_s_work_moves_to_another(tmp_path: Path, hostile: Path) -
     assert report["attempts"] == [1, 2]
     assert set(report["types"]) == {"NetworkResult"}
     assert all({"", ".", str(hostile)}.isdisjoint(path) for path in report["paths"])
+
+
+def test_machines_read_data_that_stays_on_the_disk_themselves_and_it_is_compared_before(
+    tmp_path: Path,
+) -> None:
+    for number, name in enumerate(("train/cat", "train/dog", "val/cat", "val/dog")):
+        folder = tmp_path / "here" / "pets" / name
+        folder.mkdir(parents=True)
+        for index in range(3):
+            Image.new("RGB", (32, 32), (50 * number, 9 * index, 7)).save(folder / f"{index}.png")
+    shutil.copytree(tmp_path / "here", tmp_path / "there")
+    out, err = jobs.start_driver("driver_with_pictures.py", tmp_path).communicate(timeout=120)
+    assert out, err
+    report = json.loads(out.splitlines()[-1])
+    assert report["both"] == "2"
+    assert report["first"]["given"] is False
+    assert report["first"]["seen"] > 0
+    assert len(report["first"]["data"]) == 64
+    assert "1 of 2 machines of the cluster cannot read the data" in report["one"]
+    assert "holds data" in report["one"]
+    assert "2 of 2 machines" in report["none"]
+    assert "ASTER_DSE_DATA" in report["none"]
 
 
 @pytest.mark.parametrize("listens", [True, False])

@@ -193,7 +193,7 @@ def test_no_more_pixels_than_the_sensor_has() -> None:
         workload_shape(small("n-mnist", resolution=64))
 
 
-def test_frames_are_made_once_and_again_when_a_file_changes(
+def test_frames_are_made_once_and_again_when_the_content_of_a_file_changes(
     tmp_path: Path, load: Callable[..., Workload]
 ) -> None:
     own_folder(tmp_path / "mine")
@@ -203,9 +203,13 @@ def test_frames_are_made_once_and_again_when_a_file_changes(
     load("event-folder", validation_share=0.3, seed=4)
     assert [p.stat().st_mtime_ns for p in (tmp_path / "cache").glob("*.npy")] == [stamp]
     (tmp_path / "mine").rename(tmp_path / "moved")
+    sample = tmp_path / "moved/events_np/train/nod/1.npz"
+    os.utime(sample, (5, 5))
     load("event-folder", folder="moved")
     assert len(list((tmp_path / "cache").glob("*.npy"))) == 1
-    os.utime(tmp_path / "moved/events_np/train/nod/1.npz", (5, 5))
+    facts = sample.stat()
+    sample.write_bytes((tmp_path / "moved/events_np/train/nod/0.npz").read_bytes())
+    os.utime(sample, ns=(facts.st_atime_ns, facts.st_mtime_ns))
     load("event-folder", folder="moved")
     assert len(list((tmp_path / "cache").glob("*.npy"))) == 2
 

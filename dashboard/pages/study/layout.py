@@ -13,7 +13,7 @@ from aster_dse.dashboard.pages.elements import command, graph
 from aster_dse.dashboard.pages.study.choice import OPTIONS, Choice
 from aster_dse.space import METRICS
 from aster_dse.store import StudyReader, StudyRow
-from aster_dse.store.shown import accuracy_is, shown_metrics
+from aster_dse.store.shown import accuracy_is, data_option, shown_metrics
 
 __all__ = ["layout"]
 
@@ -104,7 +104,7 @@ def _head(study: StudyRow) -> html.Div:
                 ],
                 className="title",
             ),
-            command(f"aster-dse resume {shell_word(study.name)}"),
+            command(f"aster-dse resume {shell_word(study.name)}{data_option(study)}"),
         ],
         className="study-head",
     )

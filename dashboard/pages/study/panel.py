@@ -11,6 +11,7 @@ from aster_dse.dashboard.data import Breakdown, PointDetail, number, read_point
 from aster_dse.dashboard.pages.elements import command, graph
 from aster_dse.errors import NotFoundError
 from aster_dse.store import AttemptRow, StudyReader, TrialState
+from aster_dse.store.shown import data_of_trial
 
 __all__ = ["register"]
 
@@ -147,6 +148,9 @@ def _training(detail: PointDetail) -> html.Section:
     skipped = detail.skipped_blocks()
     if skipped is not None:
         facts.append(("skipped attention", skipped))
+    data = data_of_trial(detail.trial)
+    if data is not None:
+        facts.append(("data", data))
     facts.append(("training key", detail.point.training_key))
     rows = [item for name, value in facts for item in (html.Dt(name), html.Dd(value))]
     return html.Section([html.H3("Network"), html.Dl(rows, className="facts")])
