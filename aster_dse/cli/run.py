@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from aster_dse.cli.interrupt import SearchInterruptedError, drained_by_signals
 from aster_dse.cli.output import say, stdout_kept_clean
-from aster_dse.errors import InputError
+from aster_dse.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
+    from aster_dse.hardware.sources import ModelRecord
     from aster_dse.search.protocol import Executor
     from aster_dse.search.telling import SearchSummary
     from aster_dse.space import SearchSpace, TrainingResources
@@ -48,18 +49,23 @@ def made_folder(folder: Path) -> Path:
 
 def run(
     store: StudyStore,
-    study: StudyRow,
+    name: str,
+    opened: Callable[[], StudyRow],
     space: SearchSpace,
     machines: Machines,
     *,
     artifacts: Path,
     timeout_s: float | None,
     go_on: str,
+    rescored: ModelRecord | None = None,
 ) -> tuple[SearchSummary, bool]:
     """Search until the study has ``space.search.trials`` trials, with progress on stderr.
 
     Args:
+        name: of the study.
+        opened: gives the study, which it creates where there is none; asked once the machines are there.
         go_on: the command that resumes, for whoever interrupts.
+        rescored: as for :func:`~aster_dse.search.driver.run_search`.
 
     Returns:
         The summary, and whether the first Ctrl-C ended the search before its time.
@@ -67,25 +73,34 @@ def run(
     Raises:
         SearchInterruptedError: a second one stopped it at once.
     """
+    from aster_dse.store import StudyCounts
+
     target = space.search.trials
-    counts = store.counts(study.id)
-    done = counts.complete + counts.failed + counts.paused
+    counts = StudyCounts()
+    with suppress(NotFoundError):
+        counts = store.counts(store.study(name).id)
+    rescoring = 0 if rescored is None else counts.complete + counts.paused
+    done = counts.complete + counts.failed + counts.paused - rescoring
+    again = counts.running + rescoring
+    if rescored is not None:
+        say(f"study {name}: {rescoring} networks are scored anew")
     begins = f"goes on from {done} trials" if counts.trials else "begins"
-    say(f"study {study.name} {begins}, {target} in all; stored in {store.url}, networks in {artifacts}")
+    say(f"study {name} {begins}, {target} in all; stored in {store.url}, networks in {artifacts}")
     with stdout_kept_clean(), drained_by_signals() as stopping:
         from aster_dse.cli.progress import search_progress
-        from aster_dse.search.driver import run_search
+        from aster_dse.search.driver import check_executor, run_search
 
         try:
             with (
                 executor_for(
-                    machines, space.search.resources_per_training, max(target - done, counts.running)
+                    machines, space.search.resources_per_training, max(target - done, again)
                 ) as executor,
                 search_progress(target, done) as observer,
             ):
+                check_executor(space, executor)
                 summary = run_search(
                     store,
-                    study,
+                    opened(),
                     space,
                     executor,
                     artifacts=artifacts,
@@ -93,6 +108,7 @@ def run(
                     timeout_s=timeout_s,
                     observer=observer,
                     stop=stopping,
+                    rescored=rescored,
                 )
         except KeyboardInterrupt:
             raise SearchInterruptedError(

@@ -20,8 +20,10 @@ from pydantic import (
 
 from aster_dse import __version__
 from aster_dse.evaluation.calibration_sets import SELECTION, VERIFICATION, first_chip_of
+from aster_dse.export.model import Model
 from aster_dse.export.points import Point, configuration_dict
 from aster_dse.hardware import resolve
+from aster_dse.hardware.documents import user_files
 from aster_dse.numerics.arrays import NUMERICS_VERSION
 from aster_dse.space import METRICS, Candidate, HardwareConfig, PolicyConfig
 from aster_dse.store.rows import RepeatRow, StudyRow
@@ -165,6 +167,8 @@ class ExportDocument(_Entry):
     selection: str
     objectives: dict[str, str]
     constraints: tuple[str, ...]
+    model: Model | Literal["unknown"] = "unknown"
+    """``unknown`` in files of older versions, and of studies that those began."""
     units: dict[str, str]
     points: Annotated[tuple[ExportedPoint, ...], Field(min_length=1)]
 
@@ -188,6 +192,18 @@ def build_document(
         repeats: of the study.
         path: where the document will lie, for the commands inside it.
     """
+    with user_files({} if study.model is None else study.model.texts):
+        return _document(study, points, selection, test_score, repeats, path)
+
+
+def _document(
+    study: StudyRow,
+    points: Sequence[Point],
+    selection: str,
+    test_score: Callable[[Candidate], Interval | None],
+    repeats: Sequence[RepeatRow],
+    path: Path | None,
+) -> ExportDocument:
     name = shlex.quote(str(path)) if path is not None else "FILE"
     exported = []
     scores = _scores(points, test_score)
@@ -225,6 +241,7 @@ def build_document(
         selection=selection,
         objectives=study.objectives,
         constraints=study.constraints,
+        model="unknown" if study.model is None else Model.of(study.model),
         units={metric.name: metric.unit for metric in METRICS.values()},
         points=tuple(exported),
     )

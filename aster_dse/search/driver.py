@@ -6,6 +6,8 @@ import math
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +15,11 @@ from typing import TYPE_CHECKING
 from aster_dse.errors import InputError
 from aster_dse.evaluation.design_checks import check_designs
 from aster_dse.evaluation.question import InnerQuestion
+from aster_dse.hardware.documents import user_files
+from aster_dse.hardware.sources import ModelRecord, model_record
 from aster_dse.search.history import past_looks, past_trials
 from aster_dse.search.journal import Journal
-from aster_dse.search.outcomes import keep_file, problem_of, refused
+from aster_dse.search.outcomes import files_of, keep_file, problem_of, refused
 from aster_dse.search.protocol import (
     EpochReport,
     Executor,
@@ -34,7 +38,7 @@ from aster_dse.space import Candidate, HardwareConfig, SearchSpace
 if TYPE_CHECKING:
     from aster_dse.store.rows import StudyRow
 
-__all__ = ["run_search"]
+__all__ = ["check_executor", "run_search"]
 
 _HOPELESS = 5
 """Failures in a row, from the start of a search without any success, after which it stops."""
@@ -51,6 +55,7 @@ def run_search(
     timeout_s: float | None = None,
     observer: Observer | None = None,
     stop: threading.Event | None = None,
+    rescored: ModelRecord | None = None,
 ) -> SearchSummary:
     """Search until the study has ``trials`` trials, going on from whatever the store knows.
 
@@ -69,14 +74,20 @@ def run_search(
         timeout_s: seconds after which no further trial is begun; those that run are waited for.
         observer: is told of what happens.
         stop: once set, no further trial is begun; those that run are waited for.
+        rescored: take back every figure of the study first, and score its networks anew with this.
 
     Raises:
         InputError: the space is not the study's, or the accelerator model refuses all of it.
         AsterError: another driver works on the study (``LeaseHeldError``), or took it over.
     """
     started = time.monotonic()
-    with store.lease(study.id):
-        driver = _Driver(store, store.study(study.name), space, executor, artifacts, trials, observer)
+    with store.lease(study.id), ExitStack() as reading:
+        if rescored is not None:
+            store.begin_rescoring(study.id, rescored)
+        study = store.study(study.name)
+        texts = (study.model or model_record(space)).texts
+        reading.enter_context(user_files(texts))
+        driver = _Driver(store, study, space, executor, artifacts, trials, observer, texts)
         deadline = math.inf if timeout_s is None else started + timeout_s
         try:
             stopped = driver.drive(deadline, timeout_s, stop or threading.Event())
@@ -102,6 +113,23 @@ def run_search(
     )
 
 
+def check_executor(space: SearchSpace, executor: Executor) -> None:
+    """Make sure that an executor can train what a space asks for.
+
+    Raises:
+        InputError: no training reserves a GPU, and there is a bound on GPU hours, or all train in a precision
+            that needs one.
+    """
+    if executor.gpus:
+        return
+    if space.search.gpu_hours is not None:
+        raise InputError("search.gpu_hours", "no training here reserves a GPU", "leave it out")
+    searched = next((p for p in space.parameters if p.path == "training.amp"), None)
+    precisions = (space.fixed["training.amp"],) if searched is None else searched.values() or ()
+    if set(precisions) == {"fp16"}:
+        raise InputError("training.amp", "fp16 needs a GPU, and no training here reserves one", "bf16 or off")
+
+
 class _Driver:
     """One run of :func:`run_search`, under the lease."""
 
@@ -114,6 +142,7 @@ class _Driver:
         artifacts: Path,
         trials: int,
         observer: Observer | None,
+        texts: Mapping[str, str],
     ) -> None:
         if space.hash != study.space_hash:
             raise InputError(
@@ -124,6 +153,7 @@ class _Driver:
         self._space = space
         self._executor = executor
         self._artifacts = artifacts
+        self._texts = dict(texts)
         self._target = trials
         self.work = Work()
         self._observer = observer
@@ -144,8 +174,7 @@ class _Driver:
         self._reused = counts.reused
         self._gpu_hours = 0.0
         if space.search.gpu_hours is not None:
-            if not executor.gpus:
-                raise InputError("search.gpu_hours", "no training here reserves a GPU", "leave it out")
+            check_executor(space, executor)
             wall_s = sum(trial.wall_s for trial in store.trials(study.id))
             self._gpu_hours = executor.gpus * wall_s / 3600.0
         self._sampler = ""
@@ -206,7 +235,7 @@ class _Driver:
         if self._orphans:
             number = self._orphans.popleft()
             self._store.requeue(self._study.id, number)
-            self._submit(number, self._scheduler.running(number))
+            self._submit(number, self._scheduler.running(number), begun_before=True)
             return ""
         promoted = self._scheduler.promoted()
         if promoted is not None:
@@ -235,7 +264,7 @@ class _Driver:
         self._submit(number, proposal)
         return ""
 
-    def _submit(self, number: int, proposal: Proposal) -> None:
+    def _submit(self, number: int, proposal: Proposal, *, begun_before: bool = False) -> None:
         candidate = self._space.candidate(proposal.assignment)
         job = NetworkJob(
             study=self._study.name,
@@ -246,7 +275,8 @@ class _Driver:
             artifacts=str(self._artifacts),
             question=self._question(proposal.seed),
             pause_at=self._scheduler.pause_at(number),
-            files=self._checkpoint(number, candidate),
+            files=self._checkpoint(number, candidate, begun_before),
+            user_files=self._texts,
         )
         self._executor.submit(job)
         self._in_flight.add(number)
@@ -265,14 +295,12 @@ class _Driver:
             passes=space.search.passes,
         )
 
-    def _checkpoint(self, number: int, candidate: Candidate) -> dict[str, bytes]:
-        """Where a training that paused stands: the worker that goes on may not see this disk."""
-        if not self._scheduler.last_look(number):
+    def _checkpoint(self, number: int, candidate: Candidate, begun_before: bool) -> dict[str, bytes]:
+        """What is known of a network that was trained, or whose training paused: the worker that goes on may
+        not see this disk."""
+        if not begun_before and not self._scheduler.last_look(number):
             return {}
-        from aster_dse.training.checkpoint import EPOCH_FILE
-
-        path = self._artifacts / candidate.training_key() / EPOCH_FILE
-        return {EPOCH_FILE: path.read_bytes()} if path.is_file() else {}
+        return files_of(self._artifacts / candidate.training_key())
 
     def _known(self, outcome: Outcome) -> bool:
         """A pause that was delivered before; the trial goes on by now."""
@@ -297,7 +325,8 @@ class _Driver:
             self._gpu_hours += self._executor.gpus * outcome.wall_s / 3600.0
         else:
             self._complete += 1
-            self._reused += outcome.reused
+            # A network that this study trained before, and that is scored anew, was not found.
+            self._reused = self._store.counts(self._study.id).reused if outcome.reused else self._reused
             self._gpu_hours += self._executor.gpus * outcome.wall_s / 3600.0
         self.work.count(outcome)
         if self._observer is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import pandas as pd
 
+    from aster_dse.hardware.sources import ModelRecord
     from aster_dse.search.protocol import NetworkFailure, NetworkPause, NetworkResult
     from aster_dse.store.lease import Lease
     from aster_dse.store.rows import Artifact, LookRow, StudyCounts, StudyRow, TrialRow
@@ -32,9 +33,17 @@ class Journal(Protocol):
         seed: int = 0,
         sampler: str = "tpe",
         code_version: str = "",
+        model: ModelRecord | None = None,
+        reference_point: Mapping[str, float] | None = None,
     ) -> StudyRow: ...
 
-    def update_space(self, study_id: int, *, space: Mapping[str, Any], space_hash: str) -> StudyRow: ...
+    def update_space(
+        self, study_id: int, *, space: Mapping[str, Any], space_hash: str, model: ModelRecord | None = None
+    ) -> StudyRow: ...
+
+    def begin_rescoring(self, study_id: int, model: ModelRecord) -> None:
+        """Take back every figure of a study; what was complete or paused is RUNNING again."""
+        ...
 
     def set_reference_point(self, study_id: int, point: Mapping[str, float]) -> None: ...
 

@@ -14,7 +14,7 @@ from aster_dse.evaluation import METRICS, Evaluation
 from aster_dse.search.protocol import NetworkFailure, NetworkPause, NetworkResult
 from aster_dse.space import SearchSpace
 
-__all__ = ["keep_file", "problem_of", "problem_of_figures", "refused"]
+__all__ = ["files_of", "keep_file", "problem_of", "problem_of_figures", "refused"]
 
 
 def problem_of(result: NetworkResult | NetworkPause, space: SearchSpace) -> str:
@@ -51,6 +51,19 @@ def refused(result: NetworkResult | NetworkPause, reason: str) -> NetworkFailure
         node=result.node,
         attempt=result.attempt,
     )
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Name to content of what a folder has of a network: all of it, or where its training stands."""
+    from aster_dse.activity.files import TRACE_FILE
+    from aster_dse.training.checkpoint import EPOCH_FILE, NETWORK_FILE
+
+    wanted = (NETWORK_FILE, TRACE_FILE) if (folder / NETWORK_FILE).is_file() else (EPOCH_FILE,)
+    return {
+        path.name: path.read_bytes()
+        for path in (sorted(folder.iterdir()) if folder.is_dir() else ())
+        if path.name.startswith(wanted) and path.is_file()
+    }
 
 
 def keep_file(folder: Path, name: str, content: bytes) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -43,6 +43,9 @@ class NetworkJob:
     """Epoch after which to pause the training; None trains to the end."""
     files: dict[str, bytes] = field(default_factory=dict)
     """Name to content of the checkpoint to go on from, where the worker may not see the driver's disk."""
+    user_files: Mapping[str, str] = field(default_factory=dict)
+    """Text of each library and preset of the user's own that the accelerators are made of, by its name: the
+    worker reads these, and no file."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Row, and_, func, selec
 
 from aster_dse.evaluation.metric_values import complete_metrics
 from aster_dse.evaluation.result import Evaluation
+from aster_dse.hardware.sources import ModelRecord
 from aster_dse.space import METRICS
 from aster_dse.store.encoding import load_json, unpack_json
 from aster_dse.store.rows import (
@@ -115,6 +116,7 @@ def read_studies(
             code_version=row.code_version,
             created_at=row.created_at,
             updated_at=row.updated_at,
+            model=None if row.model is None else ModelRecord.from_dict(load_json(row.model)),
         )
         for row in rows
     ]

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from aster_dse.evaluation.result import Evaluation
+from aster_dse.hardware.sources import ModelRecord
 
 __all__ = [
     "Artifact",
@@ -59,6 +60,8 @@ class StudyRow:
     created_at: datetime
     updated_at: datetime
     """Last write to anything of the study."""
+    model: ModelRecord | None = None
+    """What its figures are computed with; None where an older version began it and did not record it."""
 
 
 @dataclass(frozen=True)

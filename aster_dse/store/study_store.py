@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, insert, select, union, update
 from sqlalchemy.exc import IntegrityError
 
-from aster_dse.errors import ExistsError, InputError, NotFoundError
-from aster_dse.space import METRICS
+from aster_dse.errors import ExistsError, NotFoundError
+from aster_dse.hardware.sources import ModelRecord
 from aster_dse.store.database import Database
 from aster_dse.store.encoding import dump_json, finite, study_name
 from aster_dse.store.errors import LeaseHeldError
+from aster_dse.store.goals import check_objectives, check_reference, constraint_rows, objective_rows
 from aster_dse.store.lease import Lease, check_lease, hold, live_holder
 from aster_dse.store.queries import read_studies
 from aster_dse.store.reading import StudyQueries
 from aster_dse.store.recording import Recorder
+from aster_dse.store.rescoring import take_back_figures
 from aster_dse.store.rows import Artifact, RepeatRow, StudyRow
 from aster_dse.store.schema import open_schema
-from aster_dse.store.tables import analyses, constraints, objectives, repeats, studies, trainings, trials
+from aster_dse.store.tables import analyses, objectives, repeats, studies, trainings, trials
 
 if TYPE_CHECKING:
     from aster_dse.search.protocol import NetworkFailure, NetworkPause, NetworkResult
@@ -60,14 +62,20 @@ class StudyStore(StudyQueries):
         seed: int = 0,
         sampler: str = "tpe",
         code_version: str = "",
+        model: ModelRecord | None = None,
+        reference_point: Mapping[str, float] | None = None,
     ) -> StudyRow:
         """Create a study.
+
+        Args:
+            model: what its figures are computed with.
+            reference_point: as for :meth:`set_reference_point`.
 
         Raises:
             ExistsError: there is one of this name.
             InputError: the name, an objective or a direction is not acceptable.
         """
-        _check_objectives(objectives)
+        check_objectives(objectives, reference_point)
         values = {
             "name": study_name(name),
             "space": dump_json(dict(space)),
@@ -75,6 +83,7 @@ class StudyStore(StudyQueries):
             "seed": seed,
             "sampler": sampler,
             "code_version": code_version,
+            "model": None if model is None else dump_json(model.as_dict()),
         }
         with self._database.writing() as connection:
             now = self._database.now(connection)
@@ -83,20 +92,36 @@ class StudyStore(StudyQueries):
                 study_id: int = connection.execute(statement.returning(studies.c.id)).scalar_one()
             except IntegrityError:
                 raise ExistsError(f"{self.url}: there is a study {name!r} already") from None
-            connection.execute(*_objective_rows(study_id, objectives))
+            connection.execute(*objective_rows(study_id, objectives, reference_point))
             if constraints:
-                connection.execute(*_constraint_rows(study_id, constraints))
+                connection.execute(*constraint_rows(study_id, constraints))
             return read_studies(connection, study_id=study_id)[0]
 
-    def update_space(self, study_id: int, *, space: Mapping[str, Any], space_hash: str) -> StudyRow:
-        """Replace the space of a study by one that adds to it."""
+    def update_space(
+        self, study_id: int, *, space: Mapping[str, Any], space_hash: str, model: ModelRecord | None = None
+    ) -> StudyRow:
+        """Replace the space of a study by one that adds to it, and what its figures are computed with."""
+        values = {"space": dump_json(dict(space)), "space_hash": space_hash}
+        if model is not None:
+            values["model"] = dump_json(model.as_dict())
         with self._changing(study_id) as recorder:
-            recorder.connection.execute(
-                update(studies)
-                .where(studies.c.id == study_id)
-                .values(space=dump_json(dict(space)), space_hash=space_hash)
-            )
+            recorder.connection.execute(update(studies).where(studies.c.id == study_id).values(values))
             return read_studies(recorder.connection, study_id=study_id)[0]
+
+    def begin_rescoring(self, study_id: int, model: ModelRecord) -> None:
+        """Take back every figure of a study, so that its networks are scored anew.
+
+        Trials that were complete or paused are RUNNING again, for a driver to requeue; evaluations, repeats,
+        what was seen of networks in training and the reference point are gone. Trainings stay.
+
+        Args:
+            model: what the new figures are computed with.
+        """
+        with self._changing(study_id) as recorder:
+            take_back_figures(recorder.connection, study_id)
+            recorder.connection.execute(
+                update(studies).where(studies.c.id == study_id).values(model=dump_json(model.as_dict()))
+            )
 
     def set_reference_point(self, study_id: int, point: Mapping[str, float]) -> None:
         """Fix the point that hypervolumes of the study refer to; it stays for good, so that they compare.
@@ -108,10 +133,7 @@ class StudyStore(StudyQueries):
         values = {metric: finite(metric, value) for metric, value in point.items()}
         with self._changing(study_id) as recorder:
             study = read_studies(recorder.connection, study_id=study_id)[0]
-            if values.keys() != study.objectives.keys():
-                raise InputError(
-                    "reference point", f"it names {', '.join(values)}", f"name {', '.join(study.objectives)}"
-                )
+            check_reference(values, study.objectives)
             if study.reference_point is not None and study.reference_point != values:
                 raise ExistsError(
                     f"study {study.name!r} has its reference point already: {study.reference_point}"
@@ -307,27 +329,3 @@ class StudyStore(StudyQueries):
             if token is not None:
                 check_lease(connection, study_id, token)
             yield Recorder(connection, study_id, now)
-
-
-def _check_objectives(goals: Mapping[str, str]) -> None:
-    if not goals:
-        raise InputError("objectives", "there are none", f"some of {', '.join(METRICS)}")
-    for metric, direction in goals.items():
-        if metric not in METRICS:
-            raise InputError("objectives", f"{metric!r} is no metric", f"one of {', '.join(METRICS)}")
-        if direction not in {"max", "min"}:
-            raise InputError(f"objectives.{metric}", f"the direction {direction!r}", "max or min")
-
-
-def _objective_rows(study_id: int, goals: Mapping[str, str]) -> tuple[Any, list[dict[str, Any]]]:
-    return insert(objectives), [
-        {"study_id": study_id, "position": position, "metric": metric, "direction": direction}
-        for position, (metric, direction) in enumerate(goals.items())
-    ]
-
-
-def _constraint_rows(study_id: int, bounds: Sequence[str]) -> tuple[Any, list[dict[str, Any]]]:
-    return insert(constraints), [
-        {"study_id": study_id, "position": position, "expression": expression}
-        for position, expression in enumerate(bounds)
-    ]

@@ -52,7 +52,7 @@ __all__ = [
     "trials",
 ]
 
-HEAD = "0005"
+HEAD = "0007"
 """Newest revision in ``migrations/versions``: known here so that opening a database need not load Alembic."""
 
 VERSION_TABLE = "aster_schema_version"
@@ -110,6 +110,8 @@ studies = Table(
     Column("code_version", String(128), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+    # What its figures are computed with; unknown for studies of older versions.
+    Column("model", Text, nullable=True),
     UniqueConstraint("name"),
     sqlite_autoincrement=True,
 )

@@ -126,6 +126,7 @@ def test_what_was_stored_before_is_of_ideal_arrays(database_url: str) -> None:
                 connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {name}"))
         connection.execute(text("UPDATE aster_evaluations SET violation = 0.5 WHERE position = 1"))
         connection.execute(text("ALTER TABLE aster_trials DROP COLUMN passes"))
+        connection.execute(text("ALTER TABLE aster_studies DROP COLUMN model"))
     database.close()
     set_revision(database_url, "0003")
     assert upgrade(database_url) == HEAD
@@ -152,6 +153,7 @@ def set_back(url: str) -> None:
             connection.execute(text(f"ALTER TABLE aster_trials DROP COLUMN {name}"))
         for name in ARRAYS:
             connection.execute(text(f"ALTER TABLE aster_evaluations DROP COLUMN {name}"))
+        connection.execute(text("ALTER TABLE aster_studies DROP COLUMN model"))
     database.close()
     set_revision(url, "0001")
 
