@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aster_dse.cli.options import Json
-from aster_dse.cli.output import print_json, print_table, table
+from aster_dse.cli.output import number, print_json, print_table, table
 
 if TYPE_CHECKING:
     from aster_dse.space import SearchSpace
@@ -53,9 +53,10 @@ def check(
     if file is None:
         raise typer.BadParameter("name a file, or ask for --schema", param_hint="'FILE'")
     space = load_space(file)
-    notes = check_space(space, file).notes
+    checked = check_space(space, file)
+    reference, notes = checked.reference_point, checked.notes
     if json:
-        print_json({**_facts(space), "notes": list(notes)})
+        print_json({**_facts(space), "reference_point": reference, "notes": list(notes)})
         return
     print(f"{file}: good, {space.size()}")
     rows = table(["searched", "needs", "values"])
@@ -65,6 +66,8 @@ def check(
     print_table(rows)
     bounds = ", ".join(map(str, space.constraints)) or "none"
     print(f"objectives: {', '.join(space.objectives)}; constraints: {bounds}")
+    point = ", ".join(f"{name} {number(value)}" for name, value in reference.items())
+    print(f"hypervolumes are measured from: {point}")
     for note in notes:
         print(f"note: {note}")
 

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,18 @@ class CheckedSpace:
     """On choices that can never be used, or are of no use."""
     model: ModelRecord
     """What its accelerators are computed with."""
-    reference_point: Mapping[str, float]
-    """Of the hypervolume of a study of it, by objective."""
+    space: SearchSpace
+    source: str
+
+    @cached_property
+    def reference_point(self) -> dict[str, float]:
+        """Of the hypervolume of a new study, by objective; takes a second.
+
+        Raises:
+            InputError: none of the accelerators that are drawn for it can exist.
+        """
+        with user_files(self.model.texts), _named(self.source):
+            return reference_point_of(self.space, seed=self.space.search.seed)
 
 
 def check_space(
@@ -71,9 +82,7 @@ def check_space(
         model = model_record(space, known=known)
     with user_files(model.texts):
         notes += check_accelerators(space, source)
-        with _named(source):
-            reference = reference_point_of(space, seed=space.search.seed)
-    return CheckedSpace(notes + spare_steps(space), model, reference)
+    return CheckedSpace(notes + spare_steps(space), model, space, source)
 
 
 def check_workload(space: SearchSpace, source: str, data: Path | None = None) -> None:
