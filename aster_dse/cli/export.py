@@ -112,6 +112,10 @@ def reproduce(
     chosen = document.points[:points] if point is None else document.points[point : point + 1]
     networks = list(dict.fromkeys(entry.configuration.training_key() for entry in chosen))
     _compare_data([entry.configuration for entry in chosen], file, data)
+    if document.model == "unknown":
+        say("note: the cost model and the libraries of the stored figures are unknown")
+    elif changes := document.model.changes():
+        say(f"note: costs are computed otherwise than the stored ones: {'; '.join(changes)}")
     say(f"{len(chosen)} configurations on {len(networks)} networks, trained anew ...")
     with (
         stdout_kept_clean(),
@@ -128,6 +132,7 @@ def reproduce(
                 artifacts=Path(folder),
                 test_score=tester,
                 constraints=document.constraints,
+                texts={} if document.model == "unknown" else document.model.texts,
                 on_report=report_lines(lambda report: f"network {report.trial + 1} of {len(networks)}"),
             )
         )

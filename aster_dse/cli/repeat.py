@@ -60,6 +60,7 @@ def repeat(
     from aster_dse.cli.run import Machines, made_folder
     from aster_dse.export import select as chosen
     from aster_dse.export.repeats import waiting_networks
+    from aster_dse.search.study import check_same_model
     from aster_dse.space import parse_constraint
     from aster_dse.store import StudyReader
 
@@ -68,6 +69,8 @@ def repeat(
         points = chosen(reader, row, select, where=bounds_of(where))
         networks = waiting_networks(points, seeds, reader.repeats(row.id))
         say_unverified(reader, row, [point.trial for point in points])
+        if networks and row.model is not None:
+            check_same_model(row, row.model.now())
     _compare_data([candidate for candidate, _ in networks], data)
     say(f"{len(points)} configurations, {seeds} other seeds: {len(networks)} networks to train")
     folder = made_folder(artifacts_folder(storage, artifacts))
@@ -146,6 +149,7 @@ def _train(
                     executor,
                     artifacts=folder,
                     constraints=study.constraints,
+                    texts={} if study.model is None else study.model.texts,
                     on_report=report,
                     stop=stopping,
                 ):

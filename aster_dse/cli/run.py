@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 
 from aster_dse.cli.interrupt import SearchInterruptedError, drained_by_signals
 from aster_dse.cli.output import say, stdout_kept_clean
-from aster_dse.errors import InputError
+from aster_dse.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
+    from aster_dse.hardware.sources import ModelRecord
     from aster_dse.search.protocol import Executor
     from aster_dse.search.telling import SearchSummary
     from aster_dse.space import SearchSpace, TrainingResources, WorkloadConfig
     from aster_dse.store import StudyRow, StudyStore
+    from aster_dse.workload import KnownData
 
 __all__ = ["Machines", "executor_for", "made_folder", "run"]
 
@@ -50,18 +52,25 @@ def made_folder(folder: Path) -> Path:
 
 def run(
     store: StudyStore,
-    study: StudyRow,
+    name: str,
+    opened: Callable[[], StudyRow],
     space: SearchSpace,
     machines: Machines,
     *,
     artifacts: Path,
     timeout_s: float | None,
     go_on: str,
+    data: Sequence[KnownData] = (),
+    rescored: ModelRecord | None = None,
 ) -> tuple[SearchSummary, bool]:
     """Search until the study has ``space.search.trials`` trials, with progress on stderr.
 
     Args:
+        name: of the study.
+        opened: gives the study, which it creates where there is none; asked once the machines are there.
         go_on: the command that resumes, for whoever interrupts.
+        data: what the study's data sets are.
+        rescored: as for :func:`~aster_dse.search.driver.run_search`.
 
     Returns:
         The summary, and whether the first Ctrl-C ended the search before its time.
@@ -69,15 +78,22 @@ def run(
     Raises:
         SearchInterruptedError: a second one stopped it at once.
     """
+    from aster_dse.store import StudyCounts
+
     target = space.search.trials
-    counts = store.counts(study.id)
-    done = counts.complete + counts.failed + counts.paused
+    counts = StudyCounts()
+    with suppress(NotFoundError):
+        counts = store.counts(store.study(name).id)
+    rescoring = 0 if rescored is None else counts.complete + counts.paused
+    done = counts.complete + counts.failed + counts.paused - rescoring
+    again = counts.running + rescoring
+    if rescored is not None:
+        say(f"study {name}: {rescoring} networks are scored anew")
     begins = f"goes on from {done} trials" if counts.trials else "begins"
-    say(f"study {study.name} {begins}, {target} in all; stored in {store.url}, networks in {artifacts}")
+    say(f"study {name} {begins}, {target} in all; stored in {store.url}, networks in {artifacts}")
     with stdout_kept_clean(), drained_by_signals() as stopping:
         from aster_dse.cli.progress import search_progress
-        from aster_dse.search.driver import run_search
-        from aster_dse.search.study import known_data
+        from aster_dse.search.driver import check_executor, run_search
         from aster_dse.workload import needed_by_workers
 
         try:
@@ -85,14 +101,15 @@ def run(
                 executor_for(
                     machines,
                     space.search.resources_per_training,
-                    max(target - done, counts.running),
-                    data_needed=lambda: needed_by_workers(space, known_data(study), data=machines.data),
+                    max(target - done, again),
+                    data_needed=lambda: needed_by_workers(space, data, data=machines.data),
                 ) as executor,
                 search_progress(target, done) as observer,
             ):
+                check_executor(space, executor)
                 summary = run_search(
                     store,
-                    study,
+                    opened(),
                     space,
                     executor,
                     artifacts=artifacts,
@@ -100,6 +117,7 @@ def run(
                     timeout_s=timeout_s,
                     observer=observer,
                     stop=stopping,
+                    rescored=rescored,
                 )
         except KeyboardInterrupt:
             raise SearchInterruptedError(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,8 +34,10 @@ from aster_dse.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
     from aster_dse.cli.run import Machines
+    from aster_dse.hardware.sources import ModelRecord
     from aster_dse.space import SearchSpace
     from aster_dse.store import StudyRow, StudyStore
+    from aster_dse.workload import KnownData
 
 __all__ = ["resume", "search"]
 
@@ -109,7 +113,7 @@ def search(
     _need(workers)
     from aster_dse import __version__
     from aster_dse.cli.run import Machines, made_folder
-    from aster_dse.cli.spaces import check_workload
+    from aster_dse.search.space_checks import check_space
     from aster_dse.search.study import open_study
     from aster_dse.space import load_space
     from aster_dse.store import StudyStore
@@ -131,15 +135,30 @@ def search(
     }
     chosen = _with_settings(chosen, flags)
     name = study if study is not None else chosen.name
-    check_workload(chosen, space, data)
+    checked = check_space(chosen, space, data=data)
+    for note in checked.notes:
+        say(f"note: {note}")
     found = identified_data(chosen, data)
     with StudyStore(storage) as store:
         folder = made_folder(artifacts_folder(storage, artifacts))
         chosen = _as_begun(store, name, chosen, asked, start_from)
         if start_from is not None:
             chosen = _with_settings(chosen, {"start": _starts(store, start_from, chosen)})
-        row = open_study(store, chosen, name, extend=extend, code_version=__version__, data=found)
-        _search(store, row, chosen, machines, timeout, storage, folder, json)
+        opened = partial(
+            open_study,
+            store,
+            chosen,
+            name,
+            extend=extend,
+            code_version=__version__,
+            data=found,
+            checked=checked,
+        )
+        with suppress(NotFoundError):
+            # One that is refused is refused before any machine is asked for.
+            store.study(name)
+            _say_of_model(opened())
+        _search(store, name, opened, chosen, machines, timeout, storage, folder, json, data=found)
 
 
 def resume(
@@ -150,6 +169,13 @@ def resume(
     address: Address = None,
     gpus_per_worker: GpuShare = None,
     data: Data = None,
+    rescore: Annotated[
+        bool,
+        typer.Option(
+            "--rescore",
+            help="First score all networks anew from their traces, with the present model and libraries.",
+        ),
+    ] = False,
     artifacts: Artifacts = None,
     storage: Storage = DEFAULT_STORAGE,
     json: Json = False,
@@ -157,7 +183,9 @@ def resume(
     """Go on with a study after anything, with the space that is in the store."""
     _need(workers)
     from aster_dse.cli.run import Machines, made_folder
-    from aster_dse.search.study import keep_data
+    from aster_dse.hardware.sources import model_record
+    from aster_dse.search.space_checks import check_space
+    from aster_dse.search.study import check_networks, check_same_model, keep_data
     from aster_dse.space import SearchSpace
     from aster_dse.store import StudyReader, StudyStore
 
@@ -169,8 +197,41 @@ def resume(
         row = store.study(study)
         space = SearchSpace.from_mapping(row.space, f"study {study}")
         space = _with_settings(space, {} if trials is None else {"trials": trials})
-        row = keep_data(store, row, identified_data(space, data))
-        _search(store, row, space, machines, timeout, storage, folder, json)
+        found = identified_data(space, data)
+        row = keep_data(store, row, found)
+        model = model_record(space, known=row.model)
+        if rescore:
+            check_networks(store.scored_keys(row.id), folder)
+            check_space(space, f"study {study}", data=data, known=row.model)
+        else:
+            check_same_model(row, model)
+            _say_of_model(row)
+        _search(
+            store,
+            study,
+            partial(store.study, study),
+            space,
+            machines,
+            timeout,
+            storage,
+            folder,
+            json,
+            data=found,
+            rescored=model if rescore else None,
+        )
+
+
+def _say_of_model(study: StudyRow) -> None:
+    """Notes on what the figures of a study are computed with."""
+    if study.model is None:
+        say(
+            f"note: cost model and libraries of study {study.name} are unknown, since an older version began "
+            "it: its figures may be of others than those to come (resume --rescore scores all anew)"
+        )
+        return
+    for source in study.model.sources:
+        if source.path is not None and not Path(source.path).exists():
+            say(f"note: {source.path} is gone; the text that is stored with the study is used")
 
 
 def _need(workers: int | None) -> None:
@@ -180,24 +241,39 @@ def _need(workers: int | None) -> None:
 
 def _search(
     store: StudyStore,
-    study: StudyRow,
+    name: str,
+    opened: Callable[[], StudyRow],
     space: SearchSpace,
     machines: Machines,
     timeout_s: float | None,
     storage: str,
     artifacts: Path,
     json: bool,
+    *,
+    data: Sequence[KnownData],
+    rescored: ModelRecord | None = None,
 ) -> None:
     from aster_dse.cli.outcome import conclude, judge
     from aster_dse.cli.run import run
 
     where = storage_words(storage, store.url)
     lies = data_words(machines.data)
-    go_on = f"{program_here()} resume {shlex.quote(study.name)} --trials {space.search.trials}{lies}{where}"
-    say_unverified(store, study)
+    go_on = f"{program_here()} resume {shlex.quote(name)} --trials {space.search.trials}{lies}{where}"
+    with suppress(NotFoundError):
+        say_unverified(store, store.study(name))
     summary, interrupted = run(
-        store, study, space, machines, artifacts=artifacts, timeout_s=timeout_s, go_on=go_on
+        store,
+        name,
+        opened,
+        space,
+        machines,
+        artifacts=artifacts,
+        timeout_s=timeout_s,
+        go_on=go_on,
+        data=data,
+        rescored=rescored,
     )
+    study = store.study(name)
     conclude(store, study, summary, artifacts=artifacts, data=lies, where=where, json=json)
     if interrupted:
         raise SearchInterruptedError(f"interrupted after a drain; go on with: {go_on}")

@@ -52,6 +52,8 @@ def group(knobs: Mapping[str, Any], name: str) -> dict[str, Any]:
 def hardware_file(file: Path) -> dict[str, Any]:
     """The knobs of an accelerator by path, from a YAML file that holds them as ``rows: 64``.
 
+    Relative paths of a library or preset in it are relative to the file.
+
     Raises:
         NotFoundError: there is no such file.
         InputError: it cannot be read, or the first knob in it that is none or takes another value.
@@ -72,4 +74,13 @@ def hardware_file(file: Path) -> dict[str, Any]:
     for name in content:
         if name not in known:
             raise place.at(name).error("unknown knob", nearest_name(name, known))
-    return {known[name]: knobs()[known[name]].check(value, place.at(name)) for name, value in content.items()}
+    found = {known[name]: knobs()[known[name]].check(v, place.at(name)) for name, v in content.items()}
+    return {path: _beside(file, path, value) for path, value in found.items()}
+
+
+def _beside(file: Path, path: str, value: Any) -> Any:
+    """A value of a knob in ``file``, where it is a path, as seen from the working directory."""
+    from aster_dse.space.file_knobs import FILE_KNOBS, is_user_file
+
+    names_file = path.partition(".")[2] in FILE_KNOBS and is_user_file(value)
+    return str(file.parent / value) if names_file else value

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aster_dse.cli.options import Json
-from aster_dse.cli.output import print_json, print_table, table
-from aster_dse.errors import InputError, NotFoundError
+from aster_dse.cli.output import number, print_json, print_table, table
 
 if TYPE_CHECKING:
     from aster_dse.space import SearchSpace
 
-__all__ = ["check", "check_accelerators", "check_workload", "spaces"]
+__all__ = ["check", "spaces"]
 
 
 def spaces(json: Json = False) -> None:
@@ -47,6 +44,7 @@ def check(
     json: Json = False,
 ) -> None:
     """Say what is wrong with a space file, or how large the space is."""
+    from aster_dse.search.space_checks import check_space
     from aster_dse.space import json_schema, load_space
 
     if schema:
@@ -55,10 +53,10 @@ def check(
     if file is None:
         raise typer.BadParameter("name a file, or ask for --schema", param_hint="'FILE'")
     space = load_space(file)
-    check_workload(space, file)
-    notes = check_accelerators(space, file)
+    checked = check_space(space, file)
+    reference, notes = checked.reference_point, checked.notes
     if json:
-        print_json(_facts(space))
+        print_json({**_facts(space), "reference_point": reference, "notes": list(notes)})
         return
     print(f"{file}: good, {space.size()}")
     rows = table(["searched", "needs", "values"])
@@ -68,55 +66,10 @@ def check(
     print_table(rows)
     bounds = ", ".join(map(str, space.constraints)) or "none"
     print(f"objectives: {', '.join(space.objectives)}; constraints: {bounds}")
+    point = ", ".join(f"{name} {number(value)}" for name, value in reference.items())
+    print(f"hypervolumes are measured from: {point}")
     for note in notes:
         print(f"note: {note}")
-
-
-def check_workload(space: SearchSpace, source: str, data: Path | None = None) -> None:
-    """Refuse a data set that does not exist before every trial fails for it.
-
-    Args:
-        data: folder in which data sets lie; None for the usual one.
-
-    Raises:
-        InputError: there is no such workload, none of this size, or too few samples to calibrate real arrays
-            on.
-    """
-    from aster_dse.space import WorkloadConfig
-    from aster_dse.workload import training_samples, workload_shape
-
-    if any(parameter.group == "workload" for parameter in space.parameters):
-        return
-    fixed = {path: value for path, value in space.fixed.items() if path.startswith("workload.")}
-    try:
-        config = WorkloadConfig(**{path.partition(".")[2]: value for path, value in fixed.items()})
-        workload_shape(config)
-        if space.fixed["hardware.arrays"] == "real":
-            from aster_dse.numerics.calibration import check_sample_count
-
-            # What cannot be found here may lie where the study runs.
-            with suppress(NotFoundError):
-                check_sample_count(training_samples(config, data=data))
-    except InputError as error:
-        raise InputError(f"{source}: {error.where}", error.problem, error.remedy) from None
-
-
-def check_accelerators(space: SearchSpace, source: str) -> tuple[str, ...]:
-    """Refuse values that no accelerator can have; notes on those that are of no use.
-
-    Raises:
-        InputError: naming the knob.
-    """
-    from aster_dse.evaluation.design_checks import check_values, spare_levels
-    from aster_dse.space import HardwareConfig
-
-    fixed = {path: value for path, value in space.fixed.items() if path.startswith("hardware.")}
-    hardware = HardwareConfig(**{path.partition(".")[2]: value for path, value in fixed.items()})
-    try:
-        check_values(space.inner, hardware)
-    except InputError as error:
-        raise InputError(f"{source}: {error.where}", error.problem, error.remedy) from None
-    return spare_levels(space.inner, hardware)
 
 
 def _words(value: object) -> str:

@@ -31,6 +31,7 @@ from aster_dse.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from aster_dse.hardware.sources import ModelRecord
     from aster_dse.store import StudyCounts, StudyReader, StudyRow, TrialRow
 
 __all__ = ["delete", "status", "studies"]
@@ -153,9 +154,18 @@ def _identity(study: StudyRow) -> dict[str, Any]:
         "arrays": arrays_of_study(study),
         "seed": study.seed,
         "sampler": study.sampler,
+        "model": "unknown" if study.model is None else _model(study.model),
         "created": iso(study.created_at),
         "updated": iso(study.updated_at),
     }
+
+
+def _model(record: ModelRecord) -> dict[str, Any]:
+    from aster_dse.export.model import Model
+
+    return Model.of(record).model_dump(
+        exclude={"presets": {"__all__": {"text"}}, "libraries": {"__all__": {"text"}}}
+    )
 
 
 def _progress(counts: StudyCounts) -> dict[str, Any]:
@@ -252,6 +262,18 @@ def _seconds_per_trial(trials: list[TrialRow]) -> float | None:
     return max(sum(working) / len(working), 1e-3)
 
 
+def _costs(model: Any) -> str:
+    """What costs are computed with, in a line."""
+    if model == "unknown":
+        return "by an unknown version of the cost model and of the libraries"
+    sources = [
+        f"{kind} {name} {source['digest']}"
+        for kind, entries in (("preset", model["presets"]), ("library", model["libraries"]))
+        for name, source in entries.items()
+    ]
+    return ", ".join([f"cost model {model['cost_model']}", *sources])
+
+
 def _print_status(facts: dict[str, Any]) -> None:
     trials = facts["trials"]
     driver = facts["driver"]
@@ -277,6 +299,7 @@ def _print_status(facts: dict[str, Any]) -> None:
         "pace": "-" if pace is None else f"{number(round(pace, 1))} trials per hour",
         "time left": "-" if facts["time_left_s"] is None else f"about {duration(facts['time_left_s'])}",
         "data": _data_in_words(facts),
+        "costs": _costs(facts["model"]),
         "stored in": facts["storage"],
     }
     for name, text in lines.items():

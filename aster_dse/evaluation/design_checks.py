@@ -1,9 +1,13 @@
-"""Whether accelerators of a space can exist."""
+"""Whether accelerators of a space can exist, and which choices none of them can have.
+
+An accelerator that breaks a rule can be mended only by another value of a knob that the rule reads. So all
+accelerators that could have a choice are gone through by changing those knobs alone, again and again where
+the next rule is broken: a few steps for the rules that there are, whatever the size of the space.
+"""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,90 +15,219 @@ import numpy as np
 from aster_dse.errors import InputError
 from aster_dse.evaluation.drawing import spread
 from aster_dse.hardware import resolve
+from aster_dse.hardware.rules import BrokenRuleError
 from aster_dse.space import HardwareConfig, LayerRanges, Parameter
 
-__all__ = ["check_designs", "check_values", "spare_levels"]
+__all__ = ["check_designs", "spare_levels", "unusable_choices", "unusable_words"]
 
 _DRAWN = 256
-"""Accelerators that are tried before a value is refused."""
+"""Accelerators that are drawn, before those that do not come up are looked for."""
+_TRIED = 20_000
+"""Accelerators that are tried for all choices; where they do not suffice, nothing is said of the others."""
+_SHOWN = 8
+"""Values that a line has room for."""
+_LISTED = 4_096
+"""Values of a knob that are gone through; of one with more, or continuous, the ends are."""
+_FILES = ("base", "library")
+"""Knobs that every other one may depend on."""
+_READS: Mapping[str, tuple[str, ...]] = {
+    "node_nm": ("node_nm",),
+    "cell": ("cell",),
+    "conditions": ("conditions", "cell"),
+    "cell_bits": ("cell_bits", "cell", "compute"),
+    "adc_kind": ("adc_kind", "compute"),
+    "area_budget_mm2": ("area_budget_mm2", "tiles"),
+}
+"""What those checks depend on that are no rules, by the knob that they blame."""
+
+_Design = dict[str, Any]
 
 
 def check_designs(parameters: Sequence[Parameter], hardware: HardwareConfig, *, seed: int = 0) -> None:
     """Make sure that some accelerator of a space can exist.
 
     Raises:
-        InputError: none of many that were drawn can; the reason is that of the last one.
+        InputError: none can; the reason is that of the one whose knobs have their first values.
     """
-    searched = [p for p in parameters if p.group == "hardware"]
-    if not searched:
-        resolve(hardware)
-        return
-    refusal: InputError | None = None
-    fixed = hardware.model_dump()
-    for units in spread(len(searched), _DRAWN, np.random.default_rng(seed)):
-        chosen = {p.name: p.from_unit(unit) for p, unit in zip(searched, units, strict=True)}
-        try:
-            resolve(HardwareConfig(**{**fixed, **chosen}))
-        except InputError as error:
-            refusal = error
-        else:
-            return
-    if refusal is not None:
-        raise refusal
+    _Designs(parameters, hardware, seed).possible()
 
 
-def check_values(parameters: Sequence[Parameter], hardware: HardwareConfig, *, seed: int = 0) -> None:
-    """Make sure that some accelerator can have each value of each searched knob.
+def unusable_choices(
+    parameters: Sequence[Parameter], hardware: HardwareConfig, *, seed: int = 0
+) -> tuple[str, ...]:
+    """Lines on the values of searched knobs that no accelerator of a space can have.
 
     Raises:
-        InputError: none of many that were drawn can; the reason is that of the last one.
+        InputError: no accelerator can exist.
     """
-    searched = [p for p in parameters if p.group == "hardware"]
-    check_designs(searched, hardware, seed=seed)
-    rng = np.random.default_rng(seed)
-    fixed = hardware.model_dump()
-    for parameter in searched:
-        for name, texts in _values(parameter, rng):
-            refusal: InputError | None = None
-            for units, value in zip(spread(len(searched), _DRAWN, rng), texts, strict=False):
-                drawn = {p.name: p.from_unit(unit) for p, unit in zip(searched, units, strict=True)}
-                try:
-                    resolve(HardwareConfig(**{**fixed, **drawn, parameter.name: value}))
-                except InputError as error:
-                    refusal = error
-                else:
+    designs = _Designs(parameters, hardware, seed)
+    grouped: dict[tuple[str, str], list[tuple[Any, InputError]]] = {}
+    for knob, value, refusal in designs.unusable(designs.possible()):
+        grouped.setdefault((knob, refusal.where), []).append((value, refusal))
+    return tuple(unusable_words(knob, found) for (knob, _), found in grouped.items())
+
+
+def unusable_words(path: str, found: Sequence[tuple[Any, InputError]]) -> str:
+    """What is said of values of a knob that can never be used, each with its reason."""
+    values = ", ".join(str(value) for value, _ in found[:_SHOWN])
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    _, reason = found[0]
+    return f"{path}: {values}{more} can never be used: {reason.where}: {reason.problem}"
+
+
+class _Designs:
+    """The accelerators of a space, each the value of every searched knob by name.
+
+    A range over layers is a knob for each of its families, ``layers#NUMBER``: the number of the option that
+    all layers of the family have.
+    """
+
+    def __init__(self, parameters: Sequence[Parameter], hardware: HardwareConfig, seed: int) -> None:
+        self._searched = [p for p in parameters if p.group == "hardware"]
+        self._fixed = hardware.model_dump()
+        self._rng = np.random.default_rng(seed)
+        self._known: dict[tuple[Any, ...], InputError | None] = {}
+        self._ranges = next((p for p in self._searched if isinstance(p, LayerRanges)), None)
+        self._values: dict[str, tuple[Any, ...]] = {}
+        for parameter in self._searched:
+            if not isinstance(parameter, LayerRanges):
+                self._values[parameter.name] = _values_of(parameter)
+        for number in self._families():
+            self._values[f"layers#{number}"] = tuple(range(len(self._families()[number].options)))
+
+    def possible(self) -> list[_Design]:
+        """Accelerators that can exist.
+
+        Raises:
+            InputError: there is none.
+        """
+        if not self._searched:
+            resolve(HardwareConfig(**self._fixed))
+            return []
+        found: list[_Design] = []
+        waiting = {(name, value) for name, values in self._values.items() for value in values}
+        for design in self._drawn():
+            if self._refusal(design) is None:
+                found.append(design)
+                waiting -= set(design.items())
+                if not waiting:
                     break
-            else:
-                if refusal is not None:
-                    problem = f"no accelerator of the space can have it: {refusal.where}: {refusal.problem}"
-                    raise InputError(f"{parameter.path}: {name}", problem, refusal.remedy)
+        if not found:
+            first = {name: values[0] for name, values in self._values.items()}
+            mended, _ = self._mended(first, frozenset())
+            if mended is None:
+                raise self._refusal(first) or InputError("hardware", "no accelerator can exist")
+            found = [mended]
+        return found
 
-
-def _values(parameter: Parameter, rng: np.random.Generator) -> Iterator[tuple[str, Iterator[Any]]]:
-    """What each value is called, and the knob at it again and again."""
-    if not isinstance(parameter, LayerRanges):
-        listed = parameter.values()
-        for value in (parameter.from_unit(0.0), parameter.from_unit(1.0)) if listed is None else listed:
-            yield str(value), itertools.repeat(value)
-        return
-    for number, family in enumerate(parameter.families):
-        slots = [place for place, slot in enumerate(parameter.slots) if slot.family == number]
-        for name, values in family.knobs if slots else ():
+    def unusable(self, possible: Sequence[_Design]) -> Iterator[tuple[str, Any, InputError]]:
+        """Path of a knob and a value that none can have, with the reason."""
+        used = {(name, value) for design in possible for name, value in design.items()}
+        for name, values in self._values.items():
+            refused = {}
             for value in values:
-                options = [place for place, option in enumerate(family.options) if option[name] == value]
-                texts = _texts(parameter, slots, options, rng)
-                yield f"{family.pattern}.{name}: {value}", texts
+                if (name, value) in used:
+                    continue
+                design = {**possible[0], name: value}
+                mended, sure = self._mended(design, frozenset({name}))
+                refusal = self._refusal(design)
+                if mended is not None:
+                    used |= set(mended.items())
+                elif sure and refusal is not None:
+                    refused[value] = refusal
+            if name.startswith("layers#"):
+                yield from self._unusable_of_family(int(name.partition("#")[2]), refused)
+            else:
+                yield from ((f"hardware.{name}", value, refusal) for value, refusal in refused.items())
+
+    def _unusable_of_family(
+        self, number: int, refused: Mapping[int, InputError]
+    ) -> Iterator[tuple[str, Any, InputError]]:
+        """Values of a family's knobs all of whose options are refused."""
+        family = self._families()[number]
+        for knob, values in family.knobs:
+            for value in values:
+                having = [place for place, option in enumerate(family.options) if option[knob] == value]
+                if all(place in refused for place in having):
+                    yield f"hardware.layers: {family.pattern}.{knob}", value, refused[having[0]]
+
+    # --- single designs
+
+    def _drawn(self) -> Iterator[_Design]:
+        names = list(self._values)
+        for units in spread(len(names), _DRAWN, self._rng):
+            yield {
+                name: self._values[name][
+                    min(int(unit * len(self._values[name])), len(self._values[name]) - 1)
+                ]
+                for name, unit in zip(names, units, strict=True)
+            }
+
+    def _families(self) -> dict[int, Any]:
+        """Those of the layer ranges that mean some layer, by number."""
+        if self._ranges is None:
+            return {}
+        used = {slot.family for slot in self._ranges.slots}
+        return {number: family for number, family in enumerate(self._ranges.families) if number in used}
+
+    def _refusal(self, design: _Design) -> InputError | None:
+        """Why it cannot exist; None where it can."""
+        key = tuple(design.values())
+        if key not in self._known:
+            chosen = {name: value for name, value in design.items() if not name.startswith("layers#")}
+            if self._ranges is not None:
+                options = [design[f"layers#{slot.family}"] for slot in self._ranges.slots]
+                chosen["layers"] = self._ranges.text(options)
+            try:
+                resolve(HardwareConfig(**{**self._fixed, **chosen}))
+                self._known[key] = None
+            except InputError as error:
+                self._known[key] = error
+        return self._known[key]
+
+    def _mended(self, design: _Design, held: frozenset[str]) -> tuple[_Design | None, bool]:
+        """An accelerator that can exist, its held knobs as ``design`` has them; whether all were tried."""
+
+        def search(design: _Design, held: frozenset[str]) -> _Design | None:
+            refusal = self._refusal(design)
+            if refusal is None:
+                return design
+            for name in self._reads(refusal):
+                if name in held:
+                    continue
+                for value in self._values[name]:
+                    if value == design[name]:
+                        continue
+                    if len(self._known) > _TRIED:
+                        return None
+                    found = search({**design, name: value}, held | {name})
+                    if found is not None:
+                        return found
+                # The others are to be changed at every value of this one, its own included.
+                held |= {name}
+            return None
+
+        return search(design, held), len(self._known) <= _TRIED
+
+    def _reads(self, refusal: InputError) -> list[str]:
+        """Searched knobs that the reason for a refusal depends on."""
+        blamed = refusal.where.rpartition(".")[2]
+        names = refusal.reads if isinstance(refusal, BrokenRuleError) else _READS.get(blamed, ())
+        if not names:
+            return list(self._values)
+        return [
+            name
+            for name in self._values
+            if name in names or name in _FILES or (name.startswith("layers#") and "layers" in refusal.where)
+        ]
 
 
-def _texts(
-    ranges: LayerRanges, slots: Sequence[int], options: Sequence[int], rng: np.random.Generator
-) -> Iterator[str]:
-    """Vectors whose slots have one of the options, and the others anything."""
-    while True:
-        vector = [int(rng.integers(count)) for count in ranges.counts]
-        for slot in slots:
-            vector[slot] = options[int(rng.integers(len(options)))]
-        yield ranges.text(vector)
+def _values_of(parameter: Parameter) -> tuple[Any, ...]:
+    if parameter.cardinality is not None and parameter.cardinality <= _LISTED:
+        return parameter.values() or ()
+    return tuple(
+        dict.fromkeys((parameter.from_unit(0.0), parameter.from_unit(0.5), parameter.from_unit(1.0)))
+    )
 
 
 def spare_levels(parameters: Sequence[Parameter], hardware: HardwareConfig) -> tuple[str, ...]:

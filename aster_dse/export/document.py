@@ -20,8 +20,10 @@ from pydantic import (
 
 from aster_dse import __version__
 from aster_dse.evaluation.calibration_sets import SELECTION, VERIFICATION, first_chip_of
+from aster_dse.export.model import Model
 from aster_dse.export.points import Point, configuration_dict
 from aster_dse.hardware import resolve
+from aster_dse.hardware.documents import user_files
 from aster_dse.numerics.arrays import NUMERICS_VERSION
 from aster_dse.space import METRICS, Candidate, HardwareConfig, PolicyConfig
 from aster_dse.store.rows import RepeatRow, StudyRow
@@ -183,6 +185,8 @@ class ExportDocument(_Entry):
     constraints: tuple[str, ...]
     data: tuple[DataSet, ...] = ()
     """The study's data sets in folders; empty in files of an older version."""
+    model: Model | Literal["unknown"] = "unknown"
+    """``unknown`` in files of older versions, and of studies that those began."""
     units: dict[str, str]
     points: Annotated[tuple[ExportedPoint, ...], Field(min_length=1)]
 
@@ -208,6 +212,19 @@ def build_document(
         path: where the document will lie, for the commands inside it.
         data: folder in which data sets lie, for them too.
     """
+    with user_files({} if study.model is None else study.model.texts):
+        return _document(study, points, selection, test_score, repeats, path, data)
+
+
+def _document(
+    study: StudyRow,
+    points: Sequence[Point],
+    selection: str,
+    test_score: Callable[[Candidate], Interval | None],
+    repeats: Sequence[RepeatRow],
+    path: Path | None,
+    data: Path | None,
+) -> ExportDocument:
     name = shlex.quote(str(path)) if path is not None else "FILE"
     lies = f" --data {shlex.quote(str(data))}" if data is not None else ""
     exported = []
@@ -248,6 +265,7 @@ def build_document(
         objectives=study.objectives,
         constraints=study.constraints,
         data=_data_sets(study),
+        model="unknown" if study.model is None else Model.of(study.model),
         units={metric.name: metric.unit for metric in METRICS.values()},
         points=tuple(exported),
     )

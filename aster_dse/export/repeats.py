@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,7 @@ def repeat(
     *,
     artifacts: Path,
     constraints: Sequence[str] = (),
+    texts: Mapping[str, str] | None = None,
     on_report: Any = None,
     stop: threading.Event | None = None,
 ) -> Iterator[tuple[list[RepeatRow], NetworkFailure | None]]:
@@ -101,6 +102,7 @@ def repeat(
         executor: runs the jobs.
         artifacts: folder of trained networks; those trained here stay in it.
         constraints: of the study, which decide about the chip yield.
+        texts: of libraries and presets in user files, by name.
         on_report: is given the reports of running jobs.
         stop: once set, no further network is begun; those that run are waited for.
 
@@ -122,6 +124,7 @@ def repeat(
                     inner=tuple(inner_assignment(point.candidate) for point in points),
                     constraints=tuple(constraints),
                     artifacts=str(artifacts),
+                    user_files=dict(texts or {}),
                 )
             )
             running += 1

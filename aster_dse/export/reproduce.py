@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from aster_dse.errors import AsterError, DataMismatchError, InputError, NotFound
 from aster_dse.export.document import ExportDocument, ExportedPoint, Interval, RealArrays
 from aster_dse.export.points import inner_assignment
 from aster_dse.export.seal import check_seal, unsealed
+from aster_dse.hardware.documents import user_files
 from aster_dse.numerics.arrays import NUMERICS_VERSION
 from aster_dse.search.kept_files import keep_files
 from aster_dse.search.protocol import Executor, NetworkFailure, NetworkJob, NetworkResult
@@ -113,6 +114,7 @@ def reproduce(
     artifacts: Path,
     test_score: Callable[[Candidate], Interval | None],
     constraints: Sequence[str] = (),
+    texts: Mapping[str, str] | None = None,
     on_report: Any = None,
 ) -> Iterator[Reproduction]:
     """Evaluate points again, each network trained once; they come as their networks are done.
@@ -124,6 +126,7 @@ def reproduce(
         artifacts: an empty folder, or what is found there is not trained again.
         test_score: accuracy of a configuration on test data, its network in ``artifacts``.
         constraints: of the study.
+        texts: of libraries and presets in user files, by name.
         on_report: is given the reports of running jobs.
 
     Raises:
@@ -146,6 +149,7 @@ def reproduce(
                 inner=tuple(inner_assignment(point.configuration) for point in group),
                 constraints=tuple(constraints),
                 artifacts=str(artifacts),
+                user_files=dict(texts or {}),
             )
         )
     for _ in waiting:
@@ -162,7 +166,8 @@ def reproduce(
             now = {name: evaluation.metrics[name] for name in stored}
             if point.test is not None:
                 stored |= _tested(point.test)
-                now |= _tested(test_score(point.configuration))
+                with user_files(texts or {}):
+                    now |= _tested(test_score(point.configuration))
             yield Reproduction(point.trial, point.index, stored, {name: now[name] for name in stored})
 
 

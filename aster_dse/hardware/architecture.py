@@ -9,7 +9,7 @@ from typing import Any
 from aster_dse.errors import InputError
 from aster_dse.hardware.library import Library, load_library
 from aster_dse.hardware.preset_files import Fabric, Preset, load_preset
-from aster_dse.hardware.rules import RULES, cycle_gates
+from aster_dse.hardware.rules import RULES, BrokenRuleError, cycle_gates
 from aster_dse.space import HARDWARE_KNOBS, HardwareConfig
 from aster_dse.space.cell_conditions import CELL, CellConditions, canonical_conditions, parse_conditions
 from aster_dse.space.layers import LayerKnobs, layer_matches, layer_names, layers_text, parse_layers
@@ -170,7 +170,7 @@ def check_design(design: Accelerator, where: str) -> None:
     """
     for rule in RULES:
         if rule.broken(design):
-            raise InputError(f"{where}.{rule.knob}", *rule.explain(design))
+            raise BrokenRuleError(f"{where}.{rule.knob}", *rule.explain(design), rule.reads)
     cell = design.library.cells[design.cell]
     if design.compute == "analog" and design.cell_bits > cell.most_bits:
         raise InputError(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -13,7 +16,18 @@ from pydantic import BaseModel, ValidationError
 from aster_dse.errors import InputError
 from aster_dse.space.document import Place, parse_yaml
 
-__all__ = ["parse", "shipped_names", "shipped_table", "shipped_text", "user_text", "validate"]
+__all__ = [
+    "file_text",
+    "parse",
+    "shipped_names",
+    "shipped_table",
+    "shipped_text",
+    "user_files",
+    "user_text",
+    "validate",
+]
+
+_texts: ContextVar[Mapping[str, str]] = ContextVar("texts of user files")
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -37,8 +51,35 @@ def shipped_table(folder: str, name: str) -> dict[str, Any]:
     return table
 
 
-def user_text(path: Path, knob: str) -> str:
-    """What a user's own file says.
+@contextmanager
+def user_files(texts: Mapping[str, str]) -> Iterator[None]:
+    """Inside the block, libraries and presets in user files are as these texts have them, not as on disk.
+
+    So the figures of a study are all of the same files, wherever and whenever they are worked out. It holds
+    for this thread alone.
+
+    Args:
+        texts: by the name that configurations have for the file.
+    """
+    token = _texts.set({**_texts.get({}), **texts})
+    try:
+        yield
+    finally:
+        _texts.reset(token)
+
+
+def user_text(name: str, knob: str) -> str:
+    """What a user's own file says: as :func:`user_files` has it, else as it lies on disk.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    known = _texts.get({}).get(name)
+    return file_text(Path(name), knob) if known is None else known
+
+
+def file_text(path: Path, knob: str) -> str:
+    """What a file on disk says.
 
     Raises:
         InputError: it cannot be read.

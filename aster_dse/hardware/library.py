@@ -6,7 +6,6 @@ import hashlib
 import math
 from collections.abc import Iterable
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
@@ -35,6 +34,7 @@ from aster_dse.hardware.documents import (
     user_text,
     validate,
 )
+from aster_dse.space.file_knobs import is_user_file
 
 __all__ = ["Library", "library_names", "load_library"]
 
@@ -197,14 +197,13 @@ def load_library(name_or_path: str) -> Library:
     """
     if name_or_path in library_names():
         return _shipped_library(name_or_path)
-    path = Path(name_or_path)
-    if path.suffix not in (".yaml", ".yml"):
+    if not is_user_file(name_or_path):
         raise InputError(
             "hardware.library",
             f"{name_or_path!r} is no known library",
             f"one of {', '.join(library_names())}, or the path of a .yaml file",
         )
-    return _build(user_text(path, "hardware.library"), str(path))
+    return _build(user_text(name_or_path, "hardware.library"), name_or_path)
 
 
 @lru_cache(maxsize=32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
+from pathlib import PurePath
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from aster_dse.errors import InputError
 from aster_dse.hardware.documents import parse, shipped_names, shipped_text, user_text, validate
 from aster_dse.space import HARDWARE_KNOBS, HardwareConfig
+from aster_dse.space.file_knobs import is_user_file
 
 __all__ = ["Fabric", "Preset", "load_preset", "preset_names"]
 
@@ -57,16 +58,26 @@ def preset_names() -> tuple[str, ...]:
 
 
 def load_preset(name_or_path: str) -> Preset:
+    """A preset that ships, by its name, or a user's own file, by its path.
+
+    A library that a user's file names by a relative path lies relative to that file.
+
+    Raises:
+        InputError: no such preset or file, or one that does not validate.
+    """
     if name_or_path in preset_names():
         return _shipped_preset(name_or_path)
-    path = Path(name_or_path)
-    if path.suffix not in (".yaml", ".yml"):
+    if not is_user_file(name_or_path):
         raise InputError(
             "hardware.base",
             f"{name_or_path!r} is no known preset",
             f"one of {', '.join(preset_names())}, or the path of a .yaml file",
         )
-    return _build_preset(user_text(path, "hardware.base"), name_or_path)
+    preset = _build_preset(user_text(name_or_path, "hardware.base"), name_or_path)
+    if not is_user_file(preset.knobs.library):
+        return preset
+    library = str(PurePath(name_or_path).parent / str(preset.knobs.library))
+    return preset.model_copy(update={"knobs": preset.knobs.model_copy(update={"library": library})})
 
 
 @lru_cache(maxsize=32)

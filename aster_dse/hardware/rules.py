@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from aster_dse.errors import InputError
 from aster_dse.space.hardware_knobs import ARRAYS, COLUMN_KINDS, COMPUTE
 
 __all__ = [
     "RULES",
     "XOR_GATES",
+    "BrokenRuleError",
     "Rule",
     "columns_per_slice",
     "columns_per_weight",
@@ -33,6 +35,20 @@ class Rule:
     broken: Callable[[Any], Any]
     explain: Callable[[Any], tuple[str, str]]
     """Problem and remedy, for one design."""
+    reads: tuple[str, ...] = ()
+    """Knobs that it depends on; nothing where that may be any."""
+
+
+class BrokenRuleError(InputError):
+    """A design that cannot exist.
+
+    Args:
+        reads: the rule's.
+    """
+
+    def __init__(self, where: str, problem: str, remedy: str = "", reads: tuple[str, ...] = ()) -> None:
+        super().__init__(where, problem, remedy)
+        self.reads = reads
 
 
 def columns_per_weight(design: Any) -> Any:
@@ -79,6 +95,7 @@ RULES = (
             f"{1e3 / d.max_clock_mhz:.3g} ns to see whether it fires, and does so in one cycle",
             f"at most {math.floor(d.max_clock_mhz)}",
         ),
+        ("clock_mhz", "node_nm", "base", "library"),
     ),
     Rule(
         "column_mux",
@@ -87,6 +104,7 @@ RULES = (
             f"{d.column_mux} columns per converter, but the array has {d.columns} columns",
             f"at most {d.columns}",
         ),
+        ("column_mux", "columns"),
     ),
     Rule(
         "column_mux",
@@ -95,6 +113,7 @@ RULES = (
             f"{d.column_mux} does not divide the array's {d.columns} columns",
             "one of " + ", ".join(str(m) for m in range(1, min(d.columns, 128) + 1) if d.columns % m == 0),
         ),
+        ("column_mux", "columns"),
     ),
     Rule(
         "columns",
@@ -106,6 +125,7 @@ RULES = (
             + f"take {columns_per_weight(d)}",
             "raise columns or cell_bits, or lower weight_bits",
         ),
+        ("columns", "weight_bits", "cell_bits", "compute", "column_kind", "cell"),
     ),
     Rule(
         "weight_bits",
@@ -114,6 +134,7 @@ RULES = (
             f"arrays: real need a sign and a magnitude, and weights have {d.weight_bits} bit",
             "at least 2, or arrays: ideal",
         ),
+        ("weight_bits", "arrays"),
     ),
     Rule(
         "buffer_kib",
@@ -123,6 +144,7 @@ RULES = (
             f"{_arrays_per_tile(d)} arrays",
             f"at least {-(-d.rows * _arrays_per_tile(d) // 8192)}",
         ),
+        ("buffer_kib", "rows", "arrays_per_subarray", "subarrays_per_tile"),
     ),
     Rule(
         "buffer_kib",
@@ -131,5 +153,6 @@ RULES = (
             f"{d.buffer_kib} KiB cannot hold the cells of one row: {d.columns} of {d.cell_bits} bits",
             f"at least {-(-d.columns * d.cell_bits // 8192)}",
         ),
+        ("buffer_kib", "columns", "cell_bits", "cell"),
     ),
 )

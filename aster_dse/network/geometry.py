@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from aster_dse.errors import InputError
 from aster_dse.space import NetworkConfig
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "NeuronLayer",
     "PoolLayer",
     "SynapticLayer",
+    "check_network",
     "network_geometry",
 ]
 
@@ -112,6 +114,26 @@ class NetworkGeometry:
         return sum(layer.weights for layer in self.synaptic)
 
 
+def check_network(config: NetworkConfig) -> None:
+    """Make sure that the knobs of a network do not contradict each other.
+
+    Raises:
+        InputError: naming the knob that is to blame.
+    """
+    if config.event_mode and config.width % config.num_heads:
+        raise InputError(
+            "network.num_heads",
+            f"{config.num_heads} does not divide the width {config.width}",
+            "event mode pools the channels of each head",
+        )
+    if not all(1 <= int(divisor) <= config.width for divisor in config.stem.split("-")):
+        raise InputError(
+            "network.stem",
+            f"{config.stem!r} leaves a stage of the stem without channels at width {config.width}",
+            f"divisors from 1 to {config.width}",
+        )
+
+
 def network_geometry(
     config: NetworkConfig,
     *,
@@ -126,8 +148,12 @@ def network_geometry(
     Args:
         input_bits: bits per input value, 1 for binary event frames.
 
+    Raises:
+        InputError: the network cannot exist (:func:`check_network`).
+
     Source: Yao et al., "Spike-driven Transformer", NeurIPS 2023, figure 2 and its published code.
     """
+    check_network(config)
     channels = [config.width // int(divisor) for divisor in config.stem.split("-")]
     synaptic: list[SynapticLayer] = []
     neurons: list[NeuronLayer] = []

@@ -17,9 +17,8 @@ from spikingjelly.activation_based.surrogate import SurrogateFunctionBase
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
-from aster_dse.errors import InputError
 from aster_dse.network.folded import FoldedConvolution, FoldedNorm
-from aster_dse.network.geometry import NetworkGeometry
+from aster_dse.network.geometry import NetworkGeometry, check_network
 from aster_dse.network.kernels.library import FAST, Build
 from aster_dse.network.layers import BatchNorm, ConvNorm, Convolution, attend, fire, fire_convolve
 from aster_dse.network.neurons import LIF, PLIF, surrogate_function
@@ -260,12 +259,7 @@ class SpikeDrivenTransformer(nn.Module):
         super().__init__()
         if geometry.depth != config.depth or geometry.attention[0].channels != config.width:
             raise ValueError("the geometry belongs to another network configuration")
-        if config.event_mode and config.width % config.num_heads:
-            raise InputError(
-                "network.num_heads",
-                f"{config.num_heads} does not divide the width {config.width}",
-                "event mode pools the channels of each head",
-            )
+        check_network(config)
         neurons = _NeuronFactory(config, surrogate or surrogate_function("sigmoid", 4.0))
         self.config = config
         self.geometry = geometry

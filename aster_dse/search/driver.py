@@ -6,12 +6,16 @@ import math
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aster_dse.errors import DataMismatchError, InputError
 from aster_dse.evaluation.design_checks import check_designs
+from aster_dse.hardware.documents import user_files
+from aster_dse.hardware.sources import ModelRecord, model_record
 from aster_dse.search.history import past_looks, past_trials
 from aster_dse.search.journal import Journal
 from aster_dse.search.kept_files import keep_files
@@ -37,7 +41,7 @@ from aster_dse.stored_files import SetAside, forget
 if TYPE_CHECKING:
     from aster_dse.store.rows import StudyRow
 
-__all__ = ["run_search"]
+__all__ = ["check_executor", "run_search"]
 
 _HOPELESS = 5
 """Failures in a row, from the start of a search without any success, after which it stops."""
@@ -54,6 +58,7 @@ def run_search(
     timeout_s: float | None = None,
     observer: Observer | None = None,
     stop: threading.Event | None = None,
+    rescored: ModelRecord | None = None,
 ) -> SearchSummary:
     """Search until the study has ``trials`` trials, going on from whatever the store knows.
 
@@ -72,19 +77,26 @@ def run_search(
         timeout_s: seconds after which no further trial is begun; those that run are waited for.
         observer: is told of what happens.
         stop: once set, no further trial is begun; those that run are waited for.
+        rescored: take back every figure of the study first, and score its networks anew with this.
 
     Raises:
         InputError: the space is not the study's, or the accelerator model refuses all of it.
         AsterError: another driver works on the study (``LeaseHeldError``), or took it over.
     """
     started = time.monotonic()
-    with store.lease(study.id):
+    with store.lease(study.id), ExitStack() as reading:
+        if rescored is not None:
+            store.begin_rescoring(study.id, rescored)
+        study = store.study(study.name)
+        texts = (study.model or model_record(space)).texts
+        reading.enter_context(user_files(texts))
         deadline = math.inf if timeout_s is None else started + timeout_s
         try:
-            rescore(store, study, executor, artifacts, observer)
-            driver = _Driver(store, store.study(study.name), space, executor, artifacts, trials, observer)
+            rescore(store, study, executor, artifacts, observer, texts)
+            study = store.study(study.name)
+            driver = _Driver(store, study, space, executor, artifacts, trials, observer, texts)
             stopped = driver.drive(deadline, timeout_s, stop or threading.Event())
-            rescore(store, study, executor, artifacts, observer)
+            rescore(store, study, executor, artifacts, observer, texts)
         except BaseException:
             executor.cancel()
             raise
@@ -108,6 +120,23 @@ def run_search(
     )
 
 
+def check_executor(space: SearchSpace, executor: Executor) -> None:
+    """Make sure that an executor can train what a space asks for.
+
+    Raises:
+        InputError: no training reserves a GPU, and there is a bound on GPU hours, or all train in a precision
+            that needs one.
+    """
+    if executor.gpus:
+        return
+    if space.search.gpu_hours is not None:
+        raise InputError("search.gpu_hours", "no training here reserves a GPU", "leave it out")
+    searched = next((p for p in space.parameters if p.path == "training.amp"), None)
+    precisions = (space.fixed["training.amp"],) if searched is None else searched.values() or ()
+    if set(precisions) == {"fp16"}:
+        raise InputError("training.amp", "fp16 needs a GPU, and no training here reserves one", "bf16 or off")
+
+
 class _Driver:
     """One run of :func:`run_search`, under the lease."""
 
@@ -120,6 +149,7 @@ class _Driver:
         artifacts: Path,
         trials: int,
         observer: Observer | None,
+        texts: Mapping[str, str],
     ) -> None:
         if space.hash != study.space_hash:
             raise InputError(
@@ -130,7 +160,7 @@ class _Driver:
         self._space = space
         self._executor = executor
         self._artifacts = artifacts
-        self._jobs = TrialJobs(store, study, space, artifacts)
+        self._jobs = TrialJobs(store, study, space, artifacts, texts)
         self._target = trials
         self.work = Work()
         self._observer = observer
@@ -151,8 +181,7 @@ class _Driver:
         self._reused = counts.reused
         self._gpu_hours = 0.0
         if space.search.gpu_hours is not None:
-            if not executor.gpus:
-                raise InputError("search.gpu_hours", "no training here reserves a GPU", "leave it out")
+            check_executor(space, executor)
             wall_s = sum(trial.wall_s for trial in store.trials(study.id))
             self._gpu_hours = executor.gpus * wall_s / 3600.0
         self._sampler = ""
@@ -215,7 +244,7 @@ class _Driver:
         if self._orphans:
             number = self._orphans.popleft()
             self._store.requeue(self._study.id, number)
-            self._submit(number, self._scheduler.running(number))
+            self._submit(number, self._scheduler.running(number), begun_before=True)
             return ""
         promoted = self._scheduler.promoted()
         if promoted is not None:
@@ -244,7 +273,7 @@ class _Driver:
         self._submit(number, proposal)
         return ""
 
-    def _submit(self, number: int, proposal: Proposal) -> None:
+    def _submit(self, number: int, proposal: Proposal, *, begun_before: bool = False) -> None:
         def aside(file: SetAside) -> None:
             self._report(FileReport(number, str(file)))
 
@@ -252,7 +281,7 @@ class _Driver:
             number,
             proposal,
             pause_at=self._scheduler.pause_at(number),
-            resumed=bool(self._scheduler.last_look(number)),
+            begun_before=begun_before or bool(self._scheduler.last_look(number)),
             on_damage=aside,
         )
         self._executor.submit(job)
@@ -286,7 +315,8 @@ class _Driver:
             self._gpu_hours += self._executor.gpus * outcome.wall_s / 3600.0
         else:
             self._complete += 1
-            self._reused += outcome.reused
+            # A network that this study trained before, and that is scored anew, was not found.
+            self._reused = self._store.counts(self._study.id).reused if outcome.reused else self._reused
             self._gpu_hours += self._executor.gpus * outcome.wall_s / 3600.0
         self.work.count(outcome)
         if self._observer is not None:

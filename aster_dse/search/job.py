@@ -28,6 +28,7 @@ from aster_dse.evaluation.inner import InnerAnswer, search_inner
 from aster_dse.evaluation.on_arrays import evaluate_on_arrays
 from aster_dse.evaluation.question import InnerQuestion
 from aster_dse.evaluation.result import Evaluation
+from aster_dse.hardware.documents import user_files
 from aster_dse.numerics.network_passes import NetworkPasses
 from aster_dse.search.job_data import check_unchanged, data_for
 from aster_dse.search.job_passes import forget_looks, look_folder, passes_of, what_passes_did
@@ -84,6 +85,18 @@ def run_job(
         ``diverged``, ``input`` or ``error`` (no pass could be made) with its reason. Other errors are raised,
         :class:`~aster_dse.errors.DataMismatchError` among them.
     """
+    with user_files(job.user_files):
+        return _outcome(job, workload, on_report, device, threads, group)
+
+
+def _outcome(
+    job: NetworkJob,
+    workload: Workload | None,
+    on_report: Callable[[Report], None] | None,
+    device: str,
+    threads: int,
+    group: Group | None,
+) -> Outcome:
     started = time.perf_counter()
     key = job.candidate.training_key()
     folder = Path(job.artifacts) / key

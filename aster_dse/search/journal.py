@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import pandas as pd
 
+    from aster_dse.hardware.sources import ModelRecord
     from aster_dse.search.protocol import NetworkFailure, NetworkPause, NetworkResult
     from aster_dse.store.lease import Lease
     from aster_dse.store.rows import Artifact, LookRow, StaleTrial, StudyCounts, StudyRow, TrialRow
@@ -33,11 +34,19 @@ class Journal(Protocol):
         sampler: str = "tpe",
         code_version: str = "",
         data: Sequence[Mapping[str, Any]] = (),
+        model: ModelRecord | None = None,
+        reference_point: Mapping[str, float] | None = None,
     ) -> StudyRow: ...
 
     def set_data(self, study_id: int, data: Sequence[Mapping[str, Any]]) -> StudyRow: ...
 
-    def update_space(self, study_id: int, *, space: Mapping[str, Any], space_hash: str) -> StudyRow: ...
+    def update_space(
+        self, study_id: int, *, space: Mapping[str, Any], space_hash: str, model: ModelRecord | None = None
+    ) -> StudyRow: ...
+
+    def begin_rescoring(self, study_id: int, model: ModelRecord) -> None:
+        """Take back every figure of a study; what was complete or paused is RUNNING again."""
+        ...
 
     def set_reference_point(self, study_id: int, point: Mapping[str, float]) -> None: ...
 

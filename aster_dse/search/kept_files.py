@@ -12,7 +12,7 @@ from aster_dse.search.protocol import NetworkPause, NetworkResult
 from aster_dse.space import Candidate
 from aster_dse.stored_files import DamagedFileError, SetAside, adopt, keep, read_kept, set_aside
 
-__all__ = ["keep_file", "keep_files", "known_files", "paused_files"]
+__all__ = ["files_of", "keep_file", "keep_files", "known_files"]
 
 
 def known_files(store: Journal, training_key: str) -> dict[str, str]:
@@ -21,24 +21,28 @@ def known_files(store: Journal, training_key: str) -> dict[str, str]:
     return {file.path.removeprefix(prefix): file.sha256 for file in store.artifacts(training_key)}
 
 
-def paused_files(
+def files_of(
     artifacts: Path, candidate: Candidate, on_damage: Callable[[SetAside], None]
 ) -> dict[str, bytes]:
-    """Where a training that paused stands: the worker that goes on may not see this disk.
+    """What is there of a network, or where its training stands: the worker may not see this disk.
 
     Args:
-        on_damage: told of a checkpoint that was set aside.
+        on_damage: told of a file that was set aside.
     """
-    from aster_dse.training.checkpoint import EPOCH_FILE
+    from aster_dse.activity.files import TRACE_FILE
+    from aster_dse.training.checkpoint import EPOCH_FILE, NETWORK_FILE
 
-    path = artifacts / candidate.training_key() / EPOCH_FILE
-    try:
-        return {EPOCH_FILE: read_kept(path, "checkpoint")}
-    except NotFoundError:
-        return {}
-    except DamagedFileError as error:
-        on_damage(set_aside(path, error.problem))
-        return {}
+    folder = artifacts / candidate.training_key()
+    wanted = (NETWORK_FILE, TRACE_FILE) if (folder / NETWORK_FILE).is_file() else (EPOCH_FILE,)
+    found = {}
+    for name in wanted:
+        try:
+            found[name] = read_kept(folder / name, "file")
+        except NotFoundError:
+            continue
+        except DamagedFileError as error:
+            on_damage(set_aside(folder / name, error.problem))
+    return found
 
 
 def keep_files(artifacts: Path, outcome: NetworkResult | NetworkPause) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -48,6 +48,9 @@ class NetworkJob:
     """Name to SHA-256 of the network's files as the store knows them."""
     data: str = ""
     """Folder in which data sets lie on the driver's machine, for a worker that reads them itself."""
+    user_files: Mapping[str, str] = field(default_factory=dict)
+    """Text of each library and preset of the user's own that the accelerators are made of, by its name: the
+    worker reads these, and no file."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ comes out the same to the bit, elsewhere it may not.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,9 +26,17 @@ __all__ = ["rescore", "rescore_others"]
 
 
 def rescore(
-    store: Journal, study: StudyRow, executor: Executor, artifacts: Path, observer: Observer | None
+    store: Journal,
+    study: StudyRow,
+    executor: Executor,
+    artifacts: Path,
+    observer: Observer | None,
+    texts: Mapping[str, str],
 ) -> int:
     """Score the evaluations of a study anew that are of weights which are gone; the lease must be held.
+
+    Args:
+        texts: of the user's own files that the study's figures are computed with.
 
     Returns:
         How many trials have new figures.
@@ -43,6 +52,7 @@ def rescore(
                 constraints=study.constraints,
                 artifacts=str(artifacts),
                 expected=known_files(store, trial.training_key),
+                user_files=texts,
             )
         )
 
@@ -87,7 +97,8 @@ def rescore_others(
             continue
         try:
             with store.lease(other.id):
-                rescore(store, other, executor, artifacts, observer)
+                texts = {} if other.model is None else other.model.texts
+                rescore(store, other, executor, artifacts, observer, texts)
         except AsterError as error:
             if observer is not None:
                 text = f"study {other.name}: evaluations of networks that were made anew remain: {error}"

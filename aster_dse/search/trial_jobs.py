@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aster_dse.search.journal import Journal
-from aster_dse.search.kept_files import known_files, paused_files
+from aster_dse.search.kept_files import files_of, known_files
 from aster_dse.search.protocol import NetworkJob
 from aster_dse.search.questions import inner_question
 from aster_dse.search.scheduler import Proposal
@@ -30,9 +30,18 @@ class TrialJobs:
         study: the study.
         space: what it searches.
         artifacts: folder of the trained networks' files.
+        texts: of the user's own files that figures are computed with.
     """
 
-    def __init__(self, store: Journal, study: StudyRow, space: SearchSpace, artifacts: Path) -> None:
+    def __init__(
+        self,
+        store: Journal,
+        study: StudyRow,
+        space: SearchSpace,
+        artifacts: Path,
+        texts: Mapping[str, str],
+    ) -> None:
+        self._texts = dict(texts)
         self._store, self._study, self._space, self._artifacts = store, study, space, artifacts
         self._data = known_data(study)
         # Begun by an older version, which did not say what their data was: they keep their training keys.
@@ -55,14 +64,14 @@ class TrialJobs:
         proposal: Proposal,
         *,
         pause_at: int | None,
-        resumed: bool,
+        begun_before: bool,
         on_damage: Callable[[SetAside], None],
     ) -> NetworkJob:
         """The work of a trial.
 
         Args:
             pause_at: epoch after which to pause the training.
-            resumed: whether it paused before, and goes on from its checkpoint.
+            begun_before: whether files of its network may be there already.
             on_damage: told of a checkpoint that was set aside.
         """
         candidate = self.candidate(number, proposal)
@@ -75,6 +84,7 @@ class TrialJobs:
             artifacts=str(self._artifacts),
             question=inner_question(self._space, proposal.seed),
             pause_at=pause_at,
-            files=paused_files(self._artifacts, candidate, on_damage) if resumed else {},
+            files=files_of(self._artifacts, candidate, on_damage) if begun_before else {},
             expected=known_files(self._store, candidate.training_key()),
+            user_files=self._texts,
         )

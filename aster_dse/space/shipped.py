@@ -13,7 +13,7 @@ __all__ = ["load_space", "shipped_spaces"]
 
 
 def load_space(source: str | Path) -> SearchSpace:
-    """The space in a YAML file.
+    """The space in a YAML file; relative paths in it are relative to the file.
 
     Args:
         source: a path, or the name of a space that ships (``digits_dvs`` or ``digits-dvs``).
@@ -39,7 +39,9 @@ def load_space(source: str | Path) -> SearchSpace:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise place.error(f"cannot be read: {reason}", "a space is a YAML file") from None
-    return SearchSpace.from_mapping(parse_yaml(content, place), text)
+    parent = Path(source).parent
+    folder = "" if parent == Path() else str(parent)
+    return SearchSpace.from_mapping(parse_yaml(content, place), text, folder=folder)
 
 
 def shipped_spaces() -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from aster_dse.space.configuration import Candidate
 from aster_dse.space.constraint import Constraint
 from aster_dse.space.document import Place, kind_of, nearest_name, parse_yaml, show
 from aster_dse.space.entries import READERS
+from aster_dse.space.file_knobs import paths_from_here
 from aster_dse.space.groups import in_dependency_order, read_group
 from aster_dse.space.hashing import content_hash
 from aster_dse.space.knobs import GROUPS, LAYERS, SearchSettings, knobs
@@ -65,13 +66,16 @@ class SearchSpace:
     """Metric to ``max`` or ``min``, in the order of :data:`METRICS`."""
     constraints: tuple[Constraint, ...]
     search: SearchSettings = field(hash=False)
+    folder: str = field(default="", compare=False)
+    """To which relative paths of libraries and presets are relative; empty for the working directory."""
 
     @classmethod
-    def from_mapping(cls, content: object, source: str = "") -> SearchSpace:
+    def from_mapping(cls, content: object, source: str = "", *, folder: str = "") -> SearchSpace:
         """The space that a file's content, or :meth:`as_dict`, describes.
 
         Args:
             source: what messages call the place the content came from.
+            folder: to which relative paths of files in the content are relative.
 
         Raises:
             InputError: the first problem, in the order of the file.
@@ -110,6 +114,7 @@ class SearchSpace:
             objectives=read["objectives"],
             constraints=read.get("constraints", ()),
             search=settings,
+            folder=folder,
         )
 
     @cached_property
@@ -207,7 +212,8 @@ class SearchSpace:
         """The space after ``path=value`` settings, the values in YAML.
 
         ``network.width=32`` fixes a knob, ``network.width={choices: [16, 32]}`` searches it,
-        ``training.learning_rate.high=0.05`` moves one end, ``search.trials=8`` changes the search.
+        ``training.learning_rate.high=0.05`` moves one end, ``search.trials=8`` changes the search. Relative
+        paths in them are relative to the working directory.
 
         Raises:
             InputError: there is no such path, or the space with the value is not valid.
@@ -229,8 +235,9 @@ class SearchSpace:
                         f"there is nothing to set inside {path_so_far}", nearest_name(key, known)
                     )
                 inside = inside[key]
-            inside[keys[-1]] = parse_yaml(text, place)
-            space = SearchSpace.from_mapping(content, place.source)
+            value = parse_yaml(text, place)
+            inside[keys[-1]] = paths_from_here(keys, value) if self.folder else value
+            space = SearchSpace.from_mapping(content, place.source, folder=self.folder)
         return space
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Row, and_, func, selec
 
 from aster_dse.evaluation.metric_values import complete_metrics
 from aster_dse.evaluation.result import Evaluation
+from aster_dse.hardware.sources import ModelRecord
 from aster_dse.space import METRICS
 from aster_dse.store.checksums import EVALUATION_FIELDS, REPEAT_FIELDS, TRIAL_FIELDS, check_rows, checksum
 from aster_dse.store.encoding import load_json, unpack_json
@@ -121,6 +122,7 @@ def read_studies(
             created_at=row.created_at,
             updated_at=row.updated_at,
             data=None if row.data is None else tuple(load_json(row.data)),
+            model=None if row.model is None else ModelRecord.from_dict(load_json(row.model)),
         )
         for row in rows
     ]

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import Select, select, union
+from sqlalchemy import Select, or_, select, union
 
 from aster_dse.errors import NotFoundError
 from aster_dse.store import frames
@@ -17,6 +17,7 @@ from aster_dse.store.queries import (
     BARE_EVALUATION,
     EVALUATION,
     evaluation_of,
+    in_state,
     read_analysis,
     read_counts,
     read_last,
@@ -215,6 +216,13 @@ class StudyQueries:
         asked = union(select(trials.c.training_key), select(repeats.c.training_key))
         with self._database.reading() as connection:
             return frozenset(connection.scalars(asked))
+
+    def scored_keys(self, study_id: int) -> list[str]:
+        """Keys of the networks that a study has figures of: of trials that are complete or paused."""
+        scored = or_(in_state(TrialState.COMPLETE), in_state(TrialState.PAUSED))
+        statement = select(trials.c.training_key).where(trials.c.study_id == study_id, scored)
+        with self._database.reading() as connection:
+            return sorted(set(connection.scalars(statement)))
 
     def trainings(self, study_id: int) -> list[TrainingRow]:
         """The trained networks of a study's trials, by key."""

@@ -106,7 +106,8 @@ class Recorder:
         self._end(
             trial.id,
             TrialState.COMPLETE,
-            reused=result.reused,
+            # One that an earlier attempt trained, and that is scored anew, was not found.
+            reused=result.reused and (trial.reused or not self._attempts(trial.id, TrialState.COMPLETE)),
             wall_s=trial.wall_s + finite("wall_s", result.wall_s),
             peak_memory_mib=finite("peak_memory_mib", result.peak_memory_mib),
             passes=_passes(result),
@@ -192,11 +193,11 @@ class Recorder:
             raise AsterError(f"trial {number} of study {self.study_id} is complete; it is not run again")
         if trial.paused_epoch is not None:
             raise AsterError(f"trial {number} of study {self.study_id} is paused; it can go on")
-        if trial.state == TrialState.RUNNING:
+        if trial.state == TrialState.RUNNING and self._attempts(trial.id, TrialState.RUNNING):
             self._end_attempt(
                 trial.id, TrialState.LOST, kind="driver", reason="the driver ended before the trial did"
             )
-        else:
+        elif trial.state == TrialState.FAILED:
             self._change(trial.id, state=TrialState.RUNNING, finished_at=None, finish_order=None)
         return self._next_attempt(trial.id)
 
@@ -218,11 +219,9 @@ class Recorder:
 
     # --- trials and attempts
 
-    def _trial(self, number: int) -> Row[int, str, str, int | None, float]:
+    def _trial(self, number: int) -> Row[Any]:
         row = self.connection.execute(
-            select(
-                trials.c.id, trials.c.state, trials.c.training_key, trials.c.paused_epoch, trials.c.wall_s
-            ).where(trials.c.study_id == self.study_id, trials.c.number == number)
+            select(trials).where(trials.c.study_id == self.study_id, trials.c.number == number)
         ).one_or_none()
         if row is None:
             raise NotFoundError(f"study {self.study_id} has no trial {number}")
@@ -237,6 +236,10 @@ class Recorder:
     def _end(self, trial_id: int, state: TrialState, **values: Any) -> None:
         order = self._last(trials.c.finish_order, trials.c.study_id == self.study_id) + 1
         self._change(trial_id, state=state, finished_at=self.now, finish_order=order, **values)
+
+    def _attempts(self, trial_id: int, state: TrialState) -> int:
+        of_state = (attempts.c.trial_id == trial_id) & (attempts.c.state == state)
+        return self.connection.scalar(select(func.count()).select_from(attempts).where(of_state)) or 0
 
     def _next_attempt(self, trial_id: int) -> int:
         attempt = self._last(attempts.c.number, attempts.c.trial_id == trial_id) + 1
@@ -302,7 +305,7 @@ class Recorder:
         )
 
 
-def _runs(trial: Row[int, str, str, int | None, float]) -> bool:
+def _runs(trial: Row[Any]) -> bool:
     return trial.state == TrialState.RUNNING and trial.paused_epoch is None
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from aster_dse.evaluation.result import Evaluation
+from aster_dse.hardware.sources import ModelRecord
 
 __all__ = [
     "Artifact",
@@ -63,6 +64,8 @@ class StudyRow:
     data: tuple[dict[str, Any], ...] | None = None
     """Its data sets in folders, each as :class:`aster_dse.workload.KnownData` has it; None where an older
     version began the study, which did not identify them."""
+    model: ModelRecord | None = None
+    """What its figures are computed with; None where an older version began it and did not record it."""
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, insert, select, union, update
 from sqlalchemy.exc import IntegrityError
 
-from aster_dse.errors import ExistsError, InputError, NotFoundError
+from aster_dse.errors import ExistsError, NotFoundError
+from aster_dse.hardware.sources import ModelRecord
 from aster_dse.store.checksums import checksum
 from aster_dse.store.database import Database
 from aster_dse.store.encoding import dump_json, finite, study_name
 from aster_dse.store.errors import LeaseHeldError
-from aster_dse.store.goals import check_objectives, constraint_rows, objective_rows
+from aster_dse.store.goals import check_objectives, check_reference, constraint_rows, objective_rows
 from aster_dse.store.lease import Lease, check_lease, hold, live_holder
 from aster_dse.store.queries import read_studies
 from aster_dse.store.reading import StudyQueries
 from aster_dse.store.recording import Recorder
+from aster_dse.store.rescoring import take_back_figures
 from aster_dse.store.rows import Artifact, RepeatRow, StudyRow
 from aster_dse.store.schema import open_schema
 from aster_dse.store.tables import analyses, objectives, repeats, studies, trainings, trials
@@ -62,17 +64,21 @@ class StudyStore(StudyQueries):
         sampler: str = "tpe",
         code_version: str = "",
         data: Sequence[Mapping[str, Any]] = (),
+        model: ModelRecord | None = None,
+        reference_point: Mapping[str, float] | None = None,
     ) -> StudyRow:
         """Create a study.
 
         Args:
             data: its data sets in folders, as :class:`aster_dse.workload.KnownData` has them.
+            model: what its figures are computed with.
+            reference_point: as for :meth:`set_reference_point`.
 
         Raises:
             ExistsError: there is one of this name.
             InputError: the name, an objective or a direction is not acceptable.
         """
-        check_objectives(objectives)
+        check_objectives(objectives, reference_point)
         values = {
             "name": study_name(name),
             "space": dump_json(dict(space)),
@@ -81,6 +87,7 @@ class StudyStore(StudyQueries):
             "sampler": sampler,
             "code_version": code_version,
             "data": dump_json(list(data)),
+            "model": None if model is None else dump_json(model.as_dict()),
         }
         with self._database.writing() as connection:
             now = self._database.now(connection)
@@ -89,19 +96,20 @@ class StudyStore(StudyQueries):
                 study_id: int = connection.execute(statement.returning(studies.c.id)).scalar_one()
             except IntegrityError:
                 raise ExistsError(f"{self.url}: there is a study {name!r} already") from None
-            connection.execute(*objective_rows(study_id, objectives))
+            connection.execute(*objective_rows(study_id, objectives, reference_point))
             if constraints:
                 connection.execute(*constraint_rows(study_id, constraints))
             return read_studies(connection, study_id=study_id)[0]
 
-    def update_space(self, study_id: int, *, space: Mapping[str, Any], space_hash: str) -> StudyRow:
-        """Replace the space of a study by one that adds to it."""
+    def update_space(
+        self, study_id: int, *, space: Mapping[str, Any], space_hash: str, model: ModelRecord | None = None
+    ) -> StudyRow:
+        """Replace the space of a study by one that adds to it, and what its figures are computed with."""
+        values = {"space": dump_json(dict(space)), "space_hash": space_hash}
+        if model is not None:
+            values["model"] = dump_json(model.as_dict())
         with self._changing(study_id) as recorder:
-            recorder.connection.execute(
-                update(studies)
-                .where(studies.c.id == study_id)
-                .values(space=dump_json(dict(space)), space_hash=space_hash)
-            )
+            recorder.connection.execute(update(studies).where(studies.c.id == study_id).values(values))
             return read_studies(recorder.connection, study_id=study_id)[0]
 
     def set_data(self, study_id: int, data: Sequence[Mapping[str, Any]]) -> StudyRow:
@@ -111,6 +119,21 @@ class StudyStore(StudyQueries):
                 update(studies).where(studies.c.id == study_id).values(data=dump_json(list(data)))
             )
             return read_studies(recorder.connection, study_id=study_id)[0]
+
+    def begin_rescoring(self, study_id: int, model: ModelRecord) -> None:
+        """Take back every figure of a study, so that its networks are scored anew.
+
+        Trials that were complete or paused are RUNNING again, for a driver to requeue; evaluations, repeats,
+        what was seen of networks in training and the reference point are gone. Trainings stay.
+
+        Args:
+            model: what the new figures are computed with.
+        """
+        with self._changing(study_id) as recorder:
+            take_back_figures(recorder.connection, study_id)
+            recorder.connection.execute(
+                update(studies).where(studies.c.id == study_id).values(model=dump_json(model.as_dict()))
+            )
 
     def set_reference_point(self, study_id: int, point: Mapping[str, float]) -> None:
         """Fix the point that hypervolumes of the study refer to; it stays for good, so that they compare.
@@ -122,10 +145,7 @@ class StudyStore(StudyQueries):
         values = {metric: finite(metric, value) for metric, value in point.items()}
         with self._changing(study_id) as recorder:
             study = read_studies(recorder.connection, study_id=study_id)[0]
-            if values.keys() != study.objectives.keys():
-                raise InputError(
-                    "reference point", f"it names {', '.join(values)}", f"name {', '.join(study.objectives)}"
-                )
+            check_reference(values, study.objectives)
             if study.reference_point is not None and study.reference_point != values:
                 raise ExistsError(
                     f"study {study.name!r} has its reference point already: {study.reference_point}"

@@ -94,6 +94,8 @@ studies = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("data", Text, nullable=True),
+    # What its figures are computed with; unknown for studies of older versions.
+    Column("model", Text, nullable=True),
     UniqueConstraint("name"),
     sqlite_autoincrement=True,
 )

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aster_dse.errors import InputError
 from aster_dse.space import TrainingConfig
 from aster_dse.training.augmentation import (
     augment_events,
@@ -23,6 +22,7 @@ from aster_dse.training.augmentation import (
 from aster_dse.training.mixing import draw_mix, mixed_inputs, mixed_labels
 from aster_dse.training.trained import Feed, moved
 from aster_dse.workload import Workload
+from aster_dse.workload.augmentation_fit import check_augmentation
 from aster_dse.workload.dataset import ImageSource
 
 __all__ = ["Batch", "Batches", "Share"]
@@ -69,14 +69,7 @@ class Batches:
             config.crop_area < 1.0 or config.horizontal_flip or config.rand_augment or config.color_jitter
         )
         self.events = not workload.static and bool(config.event_augmentation or config.horizontal_flip)
-        for name, kind in (("rand_augment", True), ("color_jitter", True), ("event_augmentation", False)):
-            if getattr(config, name) and workload.static is not kind:
-                raise InputError(
-                    f"training.{name}",
-                    f"is an augmentation of {'images' if kind else 'event frames'}, "
-                    f"which {workload.config.name} does not have",
-                    "leave it out",
-                )
+        check_augmentation(config, workload.config.name, static=workload.static)
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """The batches of epoch ``number`` (from 1), drawn from the seed and the number alone."""

@@ -135,6 +135,7 @@ def test_what_was_stored_before_is_of_ideal_arrays(database_url: str) -> None:
         for table, name in WEIGHTS:
             connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {name}"))
         connection.execute(text("ALTER TABLE aster_studies DROP COLUMN data"))
+        connection.execute(text("ALTER TABLE aster_studies DROP COLUMN model"))
     database.close()
     set_revision(database_url, "0003")
     assert upgrade(database_url) == HEAD
@@ -164,6 +165,7 @@ def set_back(url: str) -> None:
         for name in ARRAYS:
             connection.execute(text(f"ALTER TABLE aster_evaluations DROP COLUMN {name}"))
         connection.execute(text("ALTER TABLE aster_studies DROP COLUMN data"))
+        connection.execute(text("ALTER TABLE aster_studies DROP COLUMN model"))
     database.close()
     set_revision(url, "0001")
 
