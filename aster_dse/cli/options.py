@@ -107,9 +107,9 @@ def artifacts_folder(storage: str, artifacts: Path | None) -> Path:
     """Where the trained networks of a database lie: as told, else beside its file, else here."""
     if artifacts is not None:
         return artifacts.expanduser().absolute()
-    from sqlalchemy.engine import make_url
+    from aster_dse.store.address import parse_address
 
-    url = make_url(storage)
+    url = parse_address(storage)
     sqlite = url.get_backend_name() == "sqlite" and url.database
     folder = Path(url.database or "").absolute().parent if sqlite else Path.cwd()
     return folder / "aster_dse_artifacts"

@@ -9,12 +9,18 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, exc, text
-from sqlalchemy.engine import URL, make_url
 
-from aster_dse.errors import InputError, NotFoundError, UnreachableError
+from aster_dse.errors import NotFoundError, UnreachableError
+from aster_dse.store.address import (
+    check_options,
+    parse_address,
+    secrets_of,
+    shown_address,
+    split_secret_options,
+)
 
 __all__ = ["Database"]
 
@@ -22,35 +28,6 @@ BUSY_TIMEOUT_S = 30.0
 """A writer waits this long for another one's transaction, which lasts milliseconds."""
 
 CONNECT_TIMEOUT_S = 10
-
-_SECRET_OPTIONS = frozenset({"password", "sslpassword"})
-_REMEDY = "sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
-
-
-def _parse(url: str) -> URL:
-    """``url`` with its driver made explicit; a message never repeats the text, which may hold a password."""
-    try:
-        parsed = make_url(url)
-    except (exc.ArgumentError, ValueError):
-        raise InputError("storage", "the text is no database URL", _REMEDY) from None
-    if parsed.drivername in {"postgres", "postgresql"}:
-        parsed = parsed.set(drivername="postgresql+psycopg")
-    if parsed.drivername in {"sqlite", "sqlite+pysqlite"}:
-        if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
-            raise InputError("storage", "SQLite needs a file, which other processes can read", _REMEDY)
-    elif parsed.drivername != "postgresql+psycopg":
-        raise InputError("storage", f"{parsed.drivername} is not supported", _REMEDY)
-    return parsed
-
-
-def _shown(url: URL) -> str:
-    return url.difference_update_query(_SECRET_OPTIONS).render_as_string(hide_password=True)
-
-
-def _secrets(url: URL) -> tuple[str, ...]:
-    plain = [url.password, *(url.query[key] for key in url.query if key in _SECRET_OPTIONS)]
-    words = [word for value in plain if value for word in ([value] if isinstance(value, str) else value)]
-    return tuple({form for word in words for form in (str(word), quote(str(word)), quote_plus(str(word)))})
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
@@ -78,10 +55,10 @@ class Database:
     """
 
     def __init__(self, url: str, *, read_only: bool = False) -> None:
-        self._url = _parse(url)
-        self._secrets = _secrets(self._url)
+        self._url = parse_address(url)
+        self._secrets = secrets_of(self._url)
         self.read_only = read_only
-        self.shown = _shown(self._url)
+        self.shown = shown_address(self._url)
         """The URL without its password."""
         self._engine = self._sqlite() if self.is_sqlite else self._postgresql()
 
@@ -127,8 +104,7 @@ class Database:
 
     def _postgresql(self) -> Engine:
         # An engine shows its URL with every option, so those that are secret go beside it.
-        secret = {key: value for key, value in self._url.query.items() if key in _SECRET_OPTIONS}
-        url = self._url.difference_update_query(secret)
+        url, secret = split_secret_options(self._url)
         arguments: dict[str, Any] = dict(secret)
         if "connect_timeout" not in url.query:
             arguments["connect_timeout"] = CONNECT_TIMEOUT_S
@@ -144,13 +120,16 @@ class Database:
         # A reader sees one moment throughout a transaction, as SQLite's readers do anyway.
         isolation = "REPEATABLE READ" if self.read_only else "READ COMMITTED"
         try:
-            return create_engine(
+            engine = create_engine(
                 url, connect_args=arguments, pool_pre_ping=True, isolation_level=cast(Any, isolation)
             )
+            from psycopg.pq import Conninfo
         except ModuleNotFoundError as error:
             raise UnreachableError(
                 f"{self.shown}: PostgreSQL needs {error.name} (pip install 'psycopg[binary]>=3.2')"
             ) from None
+        check_options(self._url, (option.keyword.decode() for option in Conninfo.get_defaults()))
+        return engine
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
