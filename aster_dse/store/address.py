@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 from sqlalchemy import exc
@@ -22,6 +23,7 @@ __all__ = [
     "secrets_of",
     "shown_address",
     "split_secret_options",
+    "sqlite_address",
 ]
 
 _REMEDY = "sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
@@ -85,6 +87,11 @@ def _check_postgresql(parsed: URL, url: str) -> None:
     else:
         return
     raise InputError("storage", problem, _ENCODED)
+
+
+def sqlite_address(path: Path) -> str:
+    """The address of a SQLite file."""
+    return "sqlite:///" + re.sub("[%?#]", lambda found: quote(found[0]), str(path))
 
 
 def shown_address(url: URL) -> str:

@@ -21,6 +21,8 @@ from aster_dse.store.address import (
     shown_address,
     split_secret_options,
 )
+from aster_dse.store.errors import DatabaseGoneError
+from aster_dse.store.sqlite_file import SqliteFile, creation_was_cut_off
 
 __all__ = ["Database"]
 
@@ -28,6 +30,8 @@ BUSY_TIMEOUT_S = 30.0
 """A writer waits this long for another one's transaction, which lasts milliseconds."""
 
 CONNECT_TIMEOUT_S = 10
+
+_GONE = "the file was deleted, or replaced by another one, while it was in use"
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
@@ -60,7 +64,8 @@ class Database:
         self.read_only = read_only
         self.shown = shown_address(self._url)
         """The URL without its password."""
-        self._engine = self._sqlite() if self.is_sqlite else self._postgresql()
+        self._file = SqliteFile(Path(self._url.database or "")) if self.is_sqlite else None
+        self._engine = self._postgresql() if self._file is None else self._sqlite(self._file)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.shown!r}, read_only={self.read_only})"
@@ -69,24 +74,27 @@ class Database:
     def is_sqlite(self) -> bool:
         return self._url.get_backend_name() == "sqlite"
 
-    @property
-    def _file(self) -> Path:
-        return Path(self._url.database or "")
-
-    def _sqlite(self) -> Engine:
+    def _sqlite(self, file: SqliteFile) -> Engine:
         url = self._url
         if self.read_only:
             query = {**url.query, "mode": "ro", "uri": "true"}
-            url = url.set(database=f"file:{quote(str(self._file.absolute()))}", query=query)
+            url = url.set(database=f"file:{quote(str(file.path))}", query=query)
         # With isolation_level None the driver begins no transaction of its own: a reader then takes no lock
         # that a writer waits for, and a writer takes its lock at once instead of failing when it upgrades.
         engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None})
         read_only = self.read_only
 
+        @event.listens_for(engine, "do_connect")
+        def check(*_: object) -> None:
+            # A new connection would open, or make, the file that is there now.
+            if file.is_another():
+                raise DatabaseGoneError(f"{self.shown}: {_GONE}")
+
         @event.listens_for(engine, "connect")
         def configure(connection: Any, _record: Any) -> None:
             if not isinstance(connection, sqlite3.Connection):
                 connection = connection.driver_connection
+            file.opened()
             if read_only:
                 connection.execute("PRAGMA query_only = ON")
                 return
@@ -133,16 +141,44 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """One transaction that writes nothing."""
-        with self._one_line_errors(), self._engine.begin() as connection:
-            yield connection
+        """One transaction that writes nothing.
+
+        Raises:
+            DatabaseGoneError: the file that is open for writing is no longer the one at its path. A reader
+                reads the new one.
+        """
+        if self.read_only and self._file is not None and self._file.is_another():
+            self.close()
+            self.require_file()
+        with self._one_line_errors(), self._engine.connect() as connection:
+            with connection.begin():
+                yield connection
+            self._check_file(connection)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction: all of it is stored when the block ends, or none of it when the block raises."""
+        """One transaction: all of it is stored when the block ends, or none of it when the block raises.
+
+        Raises:
+            DatabaseGoneError: the file that is open is no longer the one at its path. What was written,
+                by this transaction too, is in the copy that the error names.
+        """
         engine = self._engine.execution_options(aster_write=True)
-        with self._one_line_errors(), engine.begin() as connection:
-            yield connection
+        with self._one_line_errors(), engine.connect() as connection:
+            file, opened = self._file, connection.connection.driver_connection
+            with connection.begin():
+                if file is not None and not file.is_another() and not file.number(opened):
+                    raise DatabaseGoneError(f"{self.shown}: the file was overwritten while it was in use")
+                yield connection
+            if file is not None:
+                file.committed(opened)
+            self._check_file(connection)
+
+    def _check_file(self, connection: Connection) -> None:
+        if self.read_only or self._file is None or not self._file.is_another():
+            return
+        copy = self._file.rescue(connection.connection.driver_connection)
+        raise DatabaseGoneError(f"{self.shown}: {_GONE}", copy)
 
     def now(self, connection: Connection) -> datetime:
         """The time by the one clock that all who share the database agree on."""
@@ -153,18 +189,30 @@ class Database:
 
     def close(self) -> None:
         self._engine.dispose()
+        if self._file is not None:
+            self._file.closed()
 
-    def require_file(self) -> None:
-        """Refuse a SQLite file that is not there, before SQLite says the same in more obscure words."""
-        if not self.is_sqlite:
+    def require_file(self, *, may_be_made: bool = False) -> None:
+        """Refuse a SQLite file that is not there, before SQLite says the same in more obscure words.
+
+        Raises:
+            NotFoundError: it does not exist and shall not be made, or nothing was ever stored in it.
+            UnreachableError: it cannot be made.
+        """
+        if self._file is None:
             return
-        if not self._file.exists():
-            if self.read_only:
-                raise NotFoundError(f"{self.shown}: there is no such file (a search creates it)")
-            if not self._file.absolute().parent.is_dir():
+        path = self._file.path
+        if may_be_made:
+            if not path.parent.is_dir():
                 raise UnreachableError(
                     f"{self.shown}: the folder of the file does not exist (create it first)"
                 )
+        elif not path.exists():
+            raise NotFoundError(f"{self.shown}: there is no such file (a search creates it)")
+        elif creation_was_cut_off(path):
+            raise NotFoundError(
+                f"{self.shown}: there are no studies of aster-dse here (a search creates them)"
+            )
 
     @contextmanager
     def _one_line_errors(self) -> Iterator[None]:

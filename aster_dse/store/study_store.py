@@ -45,7 +45,11 @@ class StudyStore(StudyQueries):
     def __init__(self, url: str) -> None:
         super().__init__(Database(url))
         self._tokens: dict[int, str] = {}
-        open_schema(self._database)
+        try:
+            open_schema(self._database)
+        except BaseException:
+            self.close()
+            raise
 
     # --- studies
 
