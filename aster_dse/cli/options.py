@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 __all__ = [
     "ARTIFACTS_VARIABLE",
     "DEFAULT_STORAGE",
+    "FAILURES",
     "STORAGE_VARIABLE",
     "Address",
     "Artifacts",
     "GpuShare",
     "Json",
+    "RetryFailed",
     "Select",
     "Storage",
     "StudyName",
@@ -85,6 +87,16 @@ GpuShare = Annotated[
     typer.Option(
         min=0.0,
         help="GPUs, or the part of one, that a training reserves; by default an even share of those here.",
+    ),
+]
+FAILURES = ("all", "diverged", "input", "memory", "data", "machine", "worker", "error")
+"""What ``--retry-failed`` takes; see ``NetworkFailure.kind``."""
+RetryFailed = Annotated[
+    str | None,
+    typer.Option(
+        "--retry-failed",
+        metavar="[KIND]",
+        help="Run trials that failed again, all of them or those of a kind: " + ", ".join(FAILURES[1:]) + ".",
     ),
 ]
 Select = Annotated[

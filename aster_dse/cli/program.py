@@ -34,6 +34,7 @@ from aster_dse.cli import (
     trials,
 )
 from aster_dse.cli.extras import why_missing
+from aster_dse.cli.options import FAILURES
 from aster_dse.cli.passwords import hide_passwords
 from aster_dse.errors import AsterError, UnreachableError
 
@@ -115,9 +116,18 @@ def _program(
         raise typer.Exit
 
 
+def _with_kind(words: list[str]) -> list[str]:
+    """``--retry-failed`` without its kind, which may be left out, with that of all."""
+    for place, word in enumerate(words):
+        following = words[place + 1].split(",") if place + 1 < len(words) else [""]
+        if word == "--retry-failed" and not set(following) <= set(FAILURES):
+            return [*words[: place + 1], "all", *words[place + 1 :]]
+    return words
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; returns its exit code and prints at most one line about what went wrong."""
-    words = sys.argv[1:] if arguments is None else list(arguments)
+    words = _with_kind(sys.argv[1:] if arguments is None else list(arguments))
 
     def fail(message: str, code: int, remedy: str = "") -> int:
         line = hide_passwords(" ".join(message.split()) + (f" ({remedy})" if remedy else ""), words)

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from aster_dse.errors import AsterError
-from aster_dse.search.protocol import NetworkFailure, NetworkJob, Outcome, Report
+from aster_dse.errors import AsterError, machine_fault
+from aster_dse.search.protocol import JobStarted, NetworkFailure, NetworkJob, Notice, Outcome, Report
 from aster_dse.space import WorkloadConfig
 from aster_dse.workload import Workload
 
@@ -34,8 +34,8 @@ class LoadWorkload(Protocol):
 
 
 def failure(job: NetworkJob, error: BaseException, *, attempt: int = 1) -> NetworkFailure:
-    """An exception as a typed failure: the user's data, the machine's memory, or an error in what ran."""
-    kind = "input" if isinstance(error, AsterError) else "memory" if _out_of_memory(error) else "error"
+    """An exception as a typed failure: a fault of the machine, the user's input, or an error in what ran."""
+    kind = machine_fault(error) or ("input" if isinstance(error, AsterError) else "error")
     text = " ".join(str(error).split())
     return NetworkFailure(
         trial=job.trial,
@@ -97,6 +97,7 @@ class SerialExecutor:
             load = load_workload
         self._run = run
         self._load = load
+        self.on_notice: Callable[[Notice], None] | None = None
         self._gpus = gpus
         self._queue: deque[NetworkJob] = deque()
         self._loaded: tuple[WorkloadConfig, Workload] | None = None
@@ -120,6 +121,8 @@ class SerialExecutor:
         if not self._queue:
             raise RuntimeError("no job was submitted")
         job = self._queue[0]
+        if self.on_notice is not None:
+            self.on_notice(JobStarted(job.trial))
         try:
             workload = self._workload(job.candidate.workload)
         except Exception as error:
@@ -143,11 +146,6 @@ class SerialExecutor:
             self._loaded = None  # never two data sets in memory
             self._loaded = config, self._load(config)
         return self._loaded[1]
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    # torch.OutOfMemoryError is known by name, so that torch need not be imported to ask.
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
 
 def _peak_memory_mib() -> float:

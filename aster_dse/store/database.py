@@ -50,6 +50,11 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
+def _opened(connection: Connection) -> sqlite3.Connection:
+    """What the driver has open, of a SQLite database."""
+    return cast(sqlite3.Connection, connection.connection.driver_connection)
+
+
 class Database:
     """One database, for reading and writing or for reading alone. Opens no connection until one is asked for.
 
@@ -165,7 +170,7 @@ class Database:
         """
         engine = self._engine.execution_options(aster_write=True)
         with self._one_line_errors(), engine.connect() as connection:
-            file, opened = self._file, connection.connection.driver_connection
+            file, opened = self._file, _opened(connection)
             with connection.begin():
                 if file is not None and not file.is_another() and not file.number(opened):
                     raise DatabaseGoneError(f"{self.shown}: the file was overwritten while it was in use")
@@ -177,7 +182,7 @@ class Database:
     def _check_file(self, connection: Connection) -> None:
         if self.read_only or self._file is None or not self._file.is_another():
             return
-        copy = self._file.rescue(connection.connection.driver_connection)
+        copy = self._file.rescue(_opened(connection))
         raise DatabaseGoneError(f"{self.shown}: {_GONE}", copy)
 
     def now(self, connection: Connection) -> datetime:

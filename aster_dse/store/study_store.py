@@ -284,8 +284,8 @@ class StudyStore(StudyQueries):
         with self._changing(study_id) as recorder:
             return recorder.fail(failure)
 
-    def requeue(self, study_id: int, number: int) -> int:
-        """Begin another attempt at a trial that its driver left RUNNING, or that failed.
+    def requeue(self, study_id: int, number: int, failure: NetworkFailure | None = None) -> int:
+        """Begin another attempt at a trial that failed, was interrupted by ``failure``, or was left RUNNING.
 
         Returns:
             The number of the new attempt.
@@ -294,7 +294,7 @@ class StudyStore(StudyQueries):
             AsterError: the trial is complete.
         """
         with self._changing(study_id) as recorder:
-            return recorder.requeue(number)
+            return recorder.requeue(number, failure)
 
     @contextmanager
     def _changing(self, study_id: int) -> Iterator[Recorder]:
