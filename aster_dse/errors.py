@@ -101,7 +101,8 @@ _NO_FAULT = frozenset({errno.EEXIST, errno.EINTR, errno.EAGAIN, errno.ECHILD, er
 _WORDS = (
     (re.compile(r"can't allocate memory|Cannot allocate memory|out of memory|bad_alloc", re.I), "memory"),
     (re.compile(r"can't start new thread|unable to mmap"), "memory"),
-    (re.compile(r"No space left on device|Input/output error|Read-only file system|os error \d+"), "machine"),
+    (re.compile(r"No space left on device|Input/output error|Read-only file system"), "machine"),
+    (re.compile(r"\(os error (5|13|28|30|116|122)\)"), "machine"),  # of safetensors
     (re.compile(r"CUDA error|No CUDA GPUs are available|NVML|NCCL error|cudaError"), "machine"),
 )
 """Of libraries that turn what the system said into an error of their own."""

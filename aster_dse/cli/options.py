@@ -76,7 +76,8 @@ Workers = Annotated[
     int | None,
     typer.Option(
         min=0,
-        help="Trainings at once; by default one per core, at most four; 0 trains in this process.",
+        help="Trainings at once; by default one per core (and 1.5 GiB of memory), at most four; "
+        "0 trains in this process.",
     ),
 ]
 Address = Annotated[

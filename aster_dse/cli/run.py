@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aster_dse.cli.interrupt import SearchInterruptedError, drained_by_signals
 from aster_dse.cli.machines import Machines, check_machines, gpu_share
 from aster_dse.cli.output import say, stdout_kept_clean
-from aster_dse.errors import MachineFaultError
+from aster_dse.errors import MachineFaultError, machine_fault
 
 if TYPE_CHECKING:
     from aster_dse.search.protocol import Executor
@@ -75,10 +75,10 @@ def run(
                     stop=stopping,
                     retry_failed=retry_failed,
                 )
-        except MachineFaultError as error:
-            raise MachineFaultError(
-                f"{error} (what ran is interrupted; once it is mended: {go_on})"
-            ) from error
+        except (MachineFaultError, OSError, MemoryError) as error:
+            if not isinstance(error, MachineFaultError) and not machine_fault(error):
+                raise
+            raise MachineFaultError(f"{error} (what ran is interrupted; once mended: {go_on})") from error
         except KeyboardInterrupt:
             raise SearchInterruptedError(
                 f"stopped at once; finished trials are kept, the others go on from their last epoch: {go_on}"
@@ -103,7 +103,7 @@ def executor_for(machines: Machines, resources: TrainingResources, left: int) ->
         finally:
             executor.close()
         return
-    from aster_dse.cli.machine import cores, gpus
+    from aster_dse.cli.machine import cores, gpus, workers_in_memory
     from aster_dse.workers.cluster import join, local_cluster
 
     share = gpu_share(machines, resources)
@@ -115,6 +115,8 @@ def executor_for(machines: Machines, resources: TrainingResources, left: int) ->
     else:
         processes = resources.workers * resources.cpus
         limit = machines.workers if machines.workers is not None else min(cores() // processes, 4)
+        if machines.workers is None:
+            limit = min(limit, workers_in_memory() // resources.workers)
         found = gpus()
         if resources.workers > 1 and found:
             limit = min(limit, found // resources.workers)

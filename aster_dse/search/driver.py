@@ -7,12 +7,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Collection
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aster_dse.errors import InputError
-from aster_dse.evaluation.design_checks import check_designs
 from aster_dse.search.announcing import Announcer
 from aster_dse.search.history import past_looks, past_trials
 from aster_dse.search.interruptions import Interruptions, Patience
@@ -26,10 +25,10 @@ from aster_dse.search.protocol import (
     NetworkResult,
     Outcome,
 )
-from aster_dse.search.reference import reference_point_of
+from aster_dse.search.reference import fixed_reference_point
 from aster_dse.search.scheduler import Proposal, Scheduler
-from aster_dse.search.telling import Observer, Progress, SearchSummary, Work
-from aster_dse.space import HardwareConfig, SearchSpace
+from aster_dse.search.telling import Observer, Progress, SearchSummary, Work, summary_of
+from aster_dse.space import SearchSpace
 
 if TYPE_CHECKING:
     from aster_dse.store.rows import StudyRow
@@ -97,21 +96,8 @@ def run_search(
         finally:
             executor.on_notice = None
         counts = store.counts(study.id)
-    return SearchSummary(
-        study=study.name,
-        complete=counts.complete,
-        failed=counts.failed,
-        paused=counts.paused,
-        running=counts.running,
-        trainings=counts.complete - counts.reused,
-        trainings_reused=counts.reused,
-        evaluations=counts.evaluations,
-        **asdict(driver.work),
-        sampler=driver.scheduler.sampler.sampler,
-        hypervolume=driver.scheduler.hypervolume,
-        hypervolumes=driver.scheduler.hypervolumes,
-        wall_s=time.monotonic() - started,
-        stopped=stopped,
+    return summary_of(
+        study.name, counts, driver.work, driver.scheduler, wall_s=time.monotonic() - started, stopped=stopped
     )
 
 
@@ -145,12 +131,7 @@ class _Driver:
         self._announcer = announcer
         self._in_flight: set[int] = set()
         self._interruptions = Interruptions(announcer.tell, stop.is_set, patience or Patience())
-        reference = study.reference_point
-        if reference is None:
-            hardware = {path.partition(".")[2]: v for path, v in space.fixed.items() if "hardware." in path}
-            check_designs(space.inner, HardwareConfig(**hardware))
-            reference = reference_point_of(space, seed=study.seed)
-            store.set_reference_point(study.id, reference)
+        reference = fixed_reference_point(store, study, space)
         self._scheduler = Scheduler(space, seed=study.seed, sampler=space.search.sampler, reference=reference)
         past = past_trials(store, study.id, space, again=retry_failed)
         self._scheduler.replay(past, past_looks(store, study.id))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from aster_dse.search.automatic import Choice
 from aster_dse.search.protocol import EpochReport, NetworkFailure, NetworkPause, Outcome, PassReport
 from aster_dse.space import Candidate
 
-__all__ = ["Observer", "Progress", "SearchSummary", "Work"]
+if TYPE_CHECKING:
+    from aster_dse.search.scheduler import Scheduler
+    from aster_dse.store.rows import StudyCounts
+
+__all__ = ["Observer", "Progress", "SearchSummary", "Work", "summary_of"]
 
 
 @dataclass(frozen=True)
@@ -111,3 +115,25 @@ class SearchSummary:
     wall_s: float
     stopped: str
     """Why the run ended."""
+
+
+def summary_of(
+    study: str, counts: StudyCounts, work: Work, scheduler: Scheduler, *, wall_s: float, stopped: str
+) -> SearchSummary:
+    """The summary of a run that has ended."""
+    return SearchSummary(
+        study=study,
+        complete=counts.complete,
+        failed=counts.failed,
+        paused=counts.paused,
+        running=counts.running,
+        trainings=counts.complete - counts.reused,
+        trainings_reused=counts.reused,
+        evaluations=counts.evaluations,
+        **asdict(work),
+        sampler=scheduler.sampler.sampler,
+        hypervolume=scheduler.hypervolume,
+        hypervolumes=scheduler.hypervolumes,
+        wall_s=wall_s,
+        stopped=stopped,
+    )

@@ -8,6 +8,7 @@ use). Each is written beside its place and renamed into it, so a reader never se
 from __future__ import annotations
 
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Mapping
@@ -20,13 +21,15 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from aster_dse.errors import InputError, NotFoundError
+from aster_dse.errors import AsterError, InputError, NotFoundError, machine_fault
 from aster_dse.network.model import SpikeDrivenTransformer
 from aster_dse.network.on_workload import geometry_for
 from aster_dse.space import TRAINING_VERSION, NetworkConfig, TrainingConfig, WorkloadConfig
 from aster_dse.training.trained import EpochRow, InitialWeights, TrainedNetwork
 
 __all__ = ["EPOCH_FILE", "NETWORK_FILE", "load_trained", "read", "write"]
+
+_log = logging.getLogger(__name__)
 
 NETWORK_FILE = "network.safetensors"
 EPOCH_FILE = "epoch.safetensors"
@@ -69,6 +72,13 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             str(path), f"cannot be read: {error}", "a checkpoint written by a training"
         ) from error
     return tensors, metadata
+
+
+def train_anew_for(error: AsterError) -> None:
+    """Log that a file is damaged. One that the machine fails to read may be whole: the error is raised."""
+    if machine_fault(error) == "machine":
+        raise error
+    _log.warning("%s; training anew", error)
 
 
 def identity(

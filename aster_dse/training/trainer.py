@@ -115,7 +115,7 @@ def _finished(path: Path, configuration: dict[str, Any]) -> TrainedNetwork | Non
     try:
         return None if _interrupted(path, configuration) is None else files.load_trained(path)
     except AsterError as error:
-        _log.warning("%s; training anew", error)
+        files.train_anew_for(error)
         return None
 
 
@@ -128,7 +128,7 @@ def _interrupted(
     try:
         tensors, metadata = files.read(path)
     except AsterError as error:
-        _log.warning("%s; training anew", error)
+        files.train_anew_for(error)
         return None
     if {name: metadata.get(name) for name in configuration} != configuration:
         _log.warning("%s belongs to another configuration; training anew", path)

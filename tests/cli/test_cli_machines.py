@@ -92,8 +92,8 @@ def test_failed_trials_are_run_again_on_demand(home: Home) -> None:
 
     home.search("--study", "s", *DIVERGES)
     assert attempts() == [1, 1]
-    assert home.aster("resume", "s", "--workers", 0).code == 4
-    assert home.aster("resume", "s", "--workers", 0, "--retry-failed", "memory,data").code == 4
+    assert home.aster("resume", "s", "--workers", 0).code == 1
+    assert home.aster("resume", "s", "--workers", 0, "--retry-failed", "memory,data").code == 1
     assert attempts() == [1, 1]
     home.aster("resume", "s", "--workers", 0, "--retry-failed", "diverged")
     assert attempts() == [2, 2]

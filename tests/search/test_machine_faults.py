@@ -54,6 +54,8 @@ def translated(error: BaseException, *, silent: bool) -> BaseException:
         (RuntimeError("can't start new thread"), "memory"),
         (FileNotFoundError(errno.ENOENT, "No such file or directory"), "data"),
         (NotFoundError("imagenet: no data/imagenet"), "data"),
+        (RuntimeError("I/O error: Input/output error (os error 5)"), "machine"),
+        (RuntimeError("failed to map an empty file (os error 22)"), ""),
         (OSError("a file that Pillow cannot read"), ""),
         (FileExistsError(errno.EEXIST, "File exists"), ""),
         (ValueError("No space left on device"), ""),
