@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import shutil
 import subprocess
@@ -99,3 +100,36 @@ def test_failed_trials_are_run_again_on_demand(home: Home) -> None:
     assert attempts() == [2, 2]
     home.aster("resume", "--workers", 0, "--retry-failed", "s")
     assert attempts() == [3, 3]
+
+
+FULL_FOR_A_WHILE = """
+mount -t tmpfs -o size=10m none disk || exit 77
+(
+    until ls disk/networks/*/network.safetensors; do sleep 0.1; done
+    cat /dev/zero > disk/filling
+    sleep 12
+    rm disk/filling
+) > /dev/null 2>&1 &
+exec "$@" --artifacts disk/networks
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="makes a small disk in a namespace of its own")
+def test_a_disk_that_is_full_for_a_while_fails_no_trial(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(SPACE, encoding="utf-8")
+    (tmp_path / "disk").mkdir()
+    search = [PROGRAM, "search", "tiny.yaml", "--workers", "0", "--trials", "3", "--json"]
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", FULL_FOR_A_WHILE, "sh", *map(str, search)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip("no file system can be mounted here")
+    assert done.returncode == 0, done.stderr
+    assert "is interrupted: OSError: [Errno 28] No space left on device; trying again in 10 s" in done.stderr
+    trials = json.loads(done.stdout)["trials"]
+    assert (trials["complete"], trials["failed"]) == (3, 0)

@@ -78,29 +78,18 @@ CASES: list[list[Any]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def first_steps(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[list[dict[str, torch.Tensor]]]]:
-    """By number of processes and process, what the first step of each case gave."""
-    folder = tmp_path_factory.mktemp("steps")
-    worlds = (1, 2, 3)
+def first_steps(folder: Path, world: int) -> list[subprocess.Popen[str]]:
+    """Processes that take the first step of each case together."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    running = [
+    return [
         subprocess.Popen(
             [sys.executable, str(SCRIPT), str(rank), str(world), str(folder), json.dumps(CASES)],
             env=environment,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for world in worlds
         for rank in range(world)
     ]
-    for process in running:
-        _, errors = process.communicate(timeout=240)
-        assert process.returncode == 0, errors
-    return {
-        world: [torch.load(folder / f"{world}-{rank}.pt", weights_only=True) for rank in range(world)]
-        for world in worlds
-    }
 
 
 def whole(step: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -109,18 +98,19 @@ def whole(step: dict[str, torch.Tensor]) -> torch.Tensor:
     return torch.cat([tensor.flatten().double() for tensor in parts])
 
 
-@pytest.mark.parametrize("world", [2, 3])
-@pytest.mark.parametrize("case", range(len(CASES)), ids=[str(case[:2]) for case in CASES])
-def test_several_processes_take_the_first_step_of_one(
-    first_steps: dict[int, list[list[dict[str, torch.Tensor]]]], world: int, case: int
-) -> None:
-    (alone,) = (steps[case] for steps in first_steps[1])
-    for steps in first_steps[world]:
-        assert steps[case].keys() == alone.keys()
-        wanted, found = whole(alone), whole(steps[case])
-        assert torch.linalg.vector_norm(found - wanted) <= 1e-5 * torch.linalg.vector_norm(wanted)
-        for name in ("loss", *(name for name in alone if "running" in name)):
-            assert torch.allclose(steps[case][name], alone[name], rtol=1e-5, atol=1e-5), name
+def test_three_processes_take_the_first_step_of_one(tmp_path: Path) -> None:
+    for process in [*first_steps(tmp_path, 1), *first_steps(tmp_path, 3)]:
+        _, errors = process.communicate(timeout=600)
+        assert process.returncode == 0, errors
+    alone = torch.load(tmp_path / "1-0.pt", weights_only=True)
+    for rank in range(3):
+        together = torch.load(tmp_path / f"3-{rank}.pt", weights_only=True)
+        for case, wanted, found in zip(CASES, alone, together, strict=True):
+            assert found.keys() == wanted.keys()
+            apart = torch.linalg.vector_norm(whole(found) - whole(wanted))
+            assert apart <= 1e-5 * torch.linalg.vector_norm(whole(wanted)), case
+            for name in ("loss", *(name for name in wanted if "running" in name)):
+                assert torch.allclose(found[name], wanted[name], rtol=1e-5, atol=1e-5), (case, name)
 
 
 @pytest.mark.parametrize(
