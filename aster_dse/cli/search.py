@@ -111,7 +111,7 @@ def search(
     from aster_dse.cli.spaces import check_workload
     from aster_dse.search.study import open_study
     from aster_dse.space import load_space
-    from aster_dse.store import StudyStore
+    from aster_dse.store import StudyStore, require_place
 
     machines = Machines(workers, address, gpus_per_worker)
     chosen = load_space(space).override(*(set_ or ()))
@@ -132,6 +132,7 @@ def search(
     name = study if study is not None else chosen.name
     check_workload(chosen, space)
     check_machines(machines, chosen.search.resources_per_training)
+    require_place(storage)
     folder = made_folder(artifacts_folder(storage, artifacts))
     with StudyStore(storage) as store:
         chosen = _as_begun(store, name, chosen, asked, start_from)

@@ -13,7 +13,7 @@ from aster_dse.errors import AsterError, NotFoundError
 from aster_dse.store.database import Database
 from aster_dse.store.tables import HEAD, VERSION_TABLE, metadata
 
-__all__ = ["open_schema", "require_schema", "upgrade"]
+__all__ = ["open_schema", "require_place", "require_schema", "upgrade"]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -90,6 +90,20 @@ def upgrade(url: str, *, create: bool = True) -> str:
     finally:
         database.close()
     return HEAD
+
+
+def require_place(url: str) -> None:
+    """Refuse a place in which no database can be; nothing is opened or made.
+
+    Raises:
+        InputError: the address is none.
+        UnreachableError: the folder of the file does not exist.
+    """
+    database = Database(url)
+    try:
+        database.require_file(may_be_made=True)
+    finally:
+        database.close()
 
 
 def _upgrade(database: Database) -> None:
