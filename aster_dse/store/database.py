@@ -170,13 +170,15 @@ class Database:
         """
         engine = self._engine.execution_options(aster_write=True)
         with self._one_line_errors(), engine.connect() as connection:
-            file, opened = self._file, _opened(connection)
+            file, opened, number = self._file, _opened(connection), 0
             with connection.begin():
-                if file is not None and not file.is_another() and not file.number(opened):
-                    raise DatabaseGoneError(f"{self.shown}: the file was overwritten while it was in use")
+                if file is not None and not file.is_another():
+                    number = file.number(opened)
+                    if not number:
+                        raise DatabaseGoneError(f"{self.shown}: the file was overwritten while it was in use")
                 yield connection
             if file is not None:
-                file.committed(opened)
+                file.committed(opened, number)
             self._check_file(connection)
 
     def _check_file(self, connection: Connection) -> None:

@@ -48,21 +48,23 @@ class SqliteFile:
         """All connections are closed; the next may find another file."""
         self._opened, self._number, self._in_file = None, 0, 0
 
-    def number(self, connection: sqlite3.Connection) -> bool:
-        """Give a transaction that has begun its number; False where the file was overwritten."""
+    def number(self, connection: sqlite3.Connection) -> int:
+        """Give a transaction that has begun its number; 0 where the file was overwritten."""
         with self._lock:
             (last,) = connection.execute("PRAGMA user_version").fetchone()
             in_file = self._number_in_file()
             known = not self._number or self._number <= last < self._number + _MOST_BY_OTHERS
             if not known or in_file is None or not self._in_file <= in_file <= last:
-                return False
+                return 0
             self._in_file = in_file
-            self._number = last + 1 if last else secrets.randbelow(2**30) + 1
-            connection.execute(f"PRAGMA user_version = {self._number}")
-        return True
+        number: int = last + 1 if last else secrets.randbelow(2**30) + 1
+        connection.execute(f"PRAGMA user_version = {number}")
+        return number
 
-    def committed(self, connection: sqlite3.Connection) -> None:
-        """After the first numbered transaction, bring the number into the file."""
+    def committed(self, connection: sqlite3.Connection, number: int) -> None:
+        """A transaction was stored; the number of the first is brought into the file at once."""
+        with self._lock:
+            self._number = max(self._number, number)
         if not self._in_file:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 

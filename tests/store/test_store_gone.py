@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from store_examples import begin, create_study, finish, result
 
-from aster_dse.errors import NotFoundError, UnreachableError
+from aster_dse.errors import ExistsError, NotFoundError, UnreachableError
 from aster_dse.store import StudyReader, StudyStore
 from aster_dse.store.address import sqlite_address
 from aster_dse.store.errors import DatabaseGoneError
@@ -118,6 +118,18 @@ def test_a_file_that_is_overwritten_in_place_is_noticed(
             finish(store, study, 2)
         assert caught.value.exit_code == 5
         assert "\n" not in str(caught.value)
+
+
+def test_writes_that_are_undone_and_writes_of_others_are_no_alarm(sqlite_url: str) -> None:
+    with StudyStore(sqlite_url) as store, StudyStore(sqlite_url) as other:
+        study = create_study(store)
+        for number in range(4):
+            with pytest.raises(NotFoundError):
+                store.requeue(study.id, 99)
+            begin(other if number % 2 else store, study, number)
+            with pytest.raises(ExistsError):
+                create_study(other)
+        assert len(store.trials(study.id)) == 4
 
 
 def test_a_reader_follows_to_the_file_that_is_there(sqlite_url: str, other: Path, tmp_path: Path) -> None:
