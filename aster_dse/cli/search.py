@@ -108,7 +108,7 @@ def search(
     _need(workers)
     from aster_dse import __version__
     from aster_dse.cli.machines import Machines, check_machines, made_folder
-    from aster_dse.cli.spaces import check_workload
+    from aster_dse.cli.spaces import check_data, check_workload
     from aster_dse.search.study import open_study
     from aster_dse.space import load_space
     from aster_dse.store import StudyStore, require_place
@@ -132,6 +132,7 @@ def search(
     name = study if study is not None else chosen.name
     check_workload(chosen, space)
     check_machines(machines, chosen.search.resources_per_training)
+    check_data(chosen)
     require_place(storage)
     folder = made_folder(artifacts_folder(storage, artifacts))
     with StudyStore(storage) as store:
@@ -157,6 +158,7 @@ def resume(
     """Go on with a study after anything, with the space that is in the store."""
     _need(workers)
     from aster_dse.cli.machines import Machines, check_machines, made_folder
+    from aster_dse.cli.spaces import check_data
     from aster_dse.space import SearchSpace
     from aster_dse.store import StudyReader, StudyStore
 
@@ -168,6 +170,7 @@ def resume(
         space = SearchSpace.from_mapping(row.space, f"study {study}")
         space = _with_settings(space, {} if trials is None else {"trials": trials})
         check_machines(machines, space.search.resources_per_training)
+        check_data(space)
         folder = made_folder(artifacts_folder(storage, artifacts))
         retry = () if retry_failed is None else _kinds_of_failure(retry_failed)
         _search(store, row, space, machines, timeout, storage, folder, json, retry)

@@ -86,6 +86,23 @@ def test_a_folder_that_cannot_be_written_is_said_before_the_study_is_created(hom
     assert not (home.folder / "aster_dse.db").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "folder"), [("cifar10", ""), ("dvs-gesture", ""), ("image-folder", "mine"), ("imagenette", "")]
+)
+def test_data_that_is_not_there_is_said_before_the_study_is_created(
+    name: str, folder: str, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home.folder / "mount").mkdir()  # on which nothing is mounted
+    monkeypatch.setenv("ASTER_DSE_DATA", str(home.folder / "mount"))
+    words = f"name: {name}, resolution: 32" + (f", folder: {folder}, classes: 3" if folder else "")
+    space = SPACE.replace("name: digits-dvs, resolution: 16, timesteps: 2", words)
+    home.space.write_text(space, encoding="utf-8")
+    ran = home.search()
+    assert (ran.code, ran.out) == (3, ""), ran.err
+    assert ran.complaint.startswith(f"{name}: there is no {home.folder}/mount/")
+    assert not (home.folder / "aster_dse.db").exists()
+
+
 def test_failed_trials_are_run_again_on_demand(home: Home) -> None:
     def attempts() -> list[int]:
         with StudyReader(home.storage) as reader:
