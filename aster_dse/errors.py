@@ -5,15 +5,20 @@ A message is one line: where, what was found, and what would be right.
 
 from __future__ import annotations
 
+import errno
+import re
+
 __all__ = [
     "AsterError",
     "DataMismatchError",
     "ExistsError",
     "InfeasibleError",
     "InputError",
+    "MachineFaultError",
     "NotFoundError",
     "PassError",
     "UnreachableError",
+    "machine_fault",
 ]
 
 
@@ -109,3 +114,71 @@ class PassError(AsterError):
 
     def __reduce__(self) -> tuple[type[PassError], tuple[str, str, str]]:
         return type(self), (self.network, self.arrays, self.reason)
+
+
+class MachineFaultError(AsterError):
+    """Disk, memory, data or a device was missing and did not come back in time (exit code 5)."""
+
+    exit_code = 5
+
+
+_NO_FAULT = frozenset({errno.EEXIST, errno.EINTR, errno.EAGAIN, errno.ECHILD, errno.EPIPE, errno.EINVAL})
+"""Numbers of system errors that a program rather than its machine is to blame for."""
+_WORDS = (
+    (re.compile(r"can't allocate memory|Cannot allocate memory|out of memory|bad_alloc", re.I), "memory"),
+    (re.compile(r"can't start new thread|unable to mmap"), "memory"),
+    (re.compile(r"No space left on device|Input/output error|Read-only file system"), "machine"),
+    (re.compile(r"\(os error (5|13|28|30|116|122)\)"), "machine"),  # of safetensors
+    (re.compile(r"CUDA error|No CUDA GPUs are available|NVML|NCCL error|cudaError"), "machine"),
+)
+"""Of libraries that turn what the system said into an error of their own."""
+_NAMES = {
+    "OutOfMemoryError": "memory",  # torch's and Ray's, known by name so that neither need be imported
+    "ObjectStoreFullError": "memory",
+    "OutOfDiskError": "machine",
+    "NodeDiedError": "machine",
+    "LocalRayletDiedError": "machine",
+}
+
+
+def machine_fault(error: BaseException) -> str:
+    """Whether an error is a fault of the machine, which says nothing about what was being computed.
+
+    Looks at what the error was raised for, too: a message in our words often stands for a system error.
+
+    Returns:
+        ``memory``, ``data`` (a file or folder that is missing), ``machine`` (disk, device, permission), or
+        nothing.
+    """
+    link: BaseException | None = error
+    seen: set[int] = set()
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        found = _fault(link)
+        if found:
+            return found
+        cause = getattr(link, "cause", None)  # where Ray keeps what a worker raised
+        # Not of an error that merely came up while another one was handled.
+        behind = link.__context__ if link.__suppress_context__ else None
+        link = link.__cause__ or behind or (cause if isinstance(cause, BaseException) else None)
+    return ""
+
+
+def _fault(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "memory"
+    if isinstance(error, NotFoundError):
+        return "data"
+    if isinstance(error, OSError):
+        if error.errno == errno.ENOMEM:
+            return "memory"
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return "data"
+        return "" if error.errno is None or error.errno in _NO_FAULT else "machine"
+    name = _NAMES.get(type(error).__name__, "")
+    if name or isinstance(error, AsterError) or not isinstance(error, Exception):
+        return name
+    foreign = isinstance(error, RuntimeError) or not type(error).__module__.startswith(
+        ("aster_dse", "builtins")
+    )
+    return next((kind for words, kind in _WORDS if foreign and words.search(str(error))), "")

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 __all__ = [
     "ARTIFACTS_VARIABLE",
     "DEFAULT_STORAGE",
+    "FAILURES",
     "STORAGE_VARIABLE",
     "Address",
     "Artifacts",
     "GpuShare",
     "Json",
+    "RetryFailed",
     "Select",
     "Storage",
     "StudyName",
@@ -74,7 +76,8 @@ Workers = Annotated[
     int | None,
     typer.Option(
         min=0,
-        help="Trainings at once; by default one per core, at most four; 0 trains in this process.",
+        help="Trainings at once; by default one per core (and 1.5 GiB of memory), at most four; "
+        "0 trains in this process.",
     ),
 ]
 Address = Annotated[
@@ -85,6 +88,16 @@ GpuShare = Annotated[
     typer.Option(
         min=0.0,
         help="GPUs, or the part of one, that a training reserves; by default an even share of those here.",
+    ),
+]
+FAILURES = ("all", "diverged", "input", "memory", "data", "machine", "worker", "error")
+"""What ``--retry-failed`` takes; see ``NetworkFailure.kind``."""
+RetryFailed = Annotated[
+    str | None,
+    typer.Option(
+        "--retry-failed",
+        metavar="[KIND]",
+        help="Run trials that failed again, all of them or those of a kind: " + ", ".join(FAILURES[1:]) + ".",
     ),
 ]
 Select = Annotated[
@@ -107,9 +120,9 @@ def artifacts_folder(storage: str, artifacts: Path | None) -> Path:
     """Where the trained networks of a database lie: as told, else beside its file, else here."""
     if artifacts is not None:
         return artifacts.expanduser().absolute()
-    from sqlalchemy.engine import make_url
+    from aster_dse.store.address import parse_address
 
-    url = make_url(storage)
+    url = parse_address(storage)
     sqlite = url.get_backend_name() == "sqlite" and url.database
     folder = Path(url.database or "").absolute().parent if sqlite else Path.cwd()
     return folder / "aster_dse_artifacts"

@@ -30,7 +30,7 @@ from aster_dse.errors import AsterError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aster_dse.cli.run import Machines
+    from aster_dse.cli.machines import Machines
     from aster_dse.export import Point
     from aster_dse.search.protocol import NetworkFailure
     from aster_dse.space import Candidate, Constraint, WorkloadConfig
@@ -57,7 +57,7 @@ def repeat(
     json: Json = False,
 ) -> None:
     """Train the networks of configurations with other seeds, and show how much the figures vary."""
-    from aster_dse.cli.run import Machines, made_folder
+    from aster_dse.cli.machines import Machines, made_folder
     from aster_dse.export import select as chosen
     from aster_dse.export.repeats import waiting_networks
     from aster_dse.space import parse_constraint

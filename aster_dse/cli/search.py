@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -17,10 +17,12 @@ from aster_dse.cli.interrupt import SearchInterruptedError
 from aster_dse.cli.networks import Data
 from aster_dse.cli.options import (
     DEFAULT_STORAGE,
+    FAILURES,
     Address,
     Artifacts,
     GpuShare,
     Json,
+    RetryFailed,
     Storage,
     StudyName,
     Workers,
@@ -31,7 +33,7 @@ from aster_dse.cli.output import program_here, say
 from aster_dse.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
-    from aster_dse.cli.run import Machines
+    from aster_dse.cli.machines import Machines
     from aster_dse.space import SearchSpace
     from aster_dse.store import StudyRow, StudyStore
 
@@ -108,11 +110,11 @@ def search(
     """Search a space: start a study, or go on with it."""
     _need(workers)
     from aster_dse import __version__
-    from aster_dse.cli.run import Machines, made_folder
-    from aster_dse.cli.spaces import check_workload
+    from aster_dse.cli.machines import Machines, check_machines, made_folder
+    from aster_dse.cli.spaces import check_data, check_workload
     from aster_dse.search.study import open_study
     from aster_dse.space import load_space
-    from aster_dse.store import StudyStore
+    from aster_dse.store import StudyStore, require_place
 
     machines = Machines(workers, address, gpus_per_worker, data)
     chosen = load_space(space).override(*(set_ or ()))
@@ -132,9 +134,12 @@ def search(
     chosen = _with_settings(chosen, flags)
     name = study if study is not None else chosen.name
     check_workload(chosen, space, data)
+    check_machines(machines, chosen.search.resources_per_training)
+    check_data(chosen, data)
+    require_place(storage)
     found = identified_data(chosen, data)
+    folder = made_folder(artifacts_folder(storage, artifacts))
     with StudyStore(storage) as store:
-        folder = made_folder(artifacts_folder(storage, artifacts))
         chosen = _as_begun(store, name, chosen, asked, start_from)
         if start_from is not None:
             chosen = _with_settings(chosen, {"start": _starts(store, start_from, chosen)})
@@ -150,13 +155,15 @@ def resume(
     address: Address = None,
     gpus_per_worker: GpuShare = None,
     data: Data = None,
+    retry_failed: RetryFailed = None,
     artifacts: Artifacts = None,
     storage: Storage = DEFAULT_STORAGE,
     json: Json = False,
 ) -> None:
     """Go on with a study after anything, with the space that is in the store."""
     _need(workers)
-    from aster_dse.cli.run import Machines, made_folder
+    from aster_dse.cli.machines import Machines, check_machines, made_folder
+    from aster_dse.cli.spaces import check_data
     from aster_dse.search.study import keep_data
     from aster_dse.space import SearchSpace
     from aster_dse.store import StudyReader, StudyStore
@@ -165,12 +172,15 @@ def resume(
     with StudyReader(storage) as reader:  # which, unlike a store, makes no database where there is none
         reader.study(study)
     with StudyStore(storage) as store:
-        folder = made_folder(artifacts_folder(storage, artifacts))
         row = store.study(study)
         space = SearchSpace.from_mapping(row.space, f"study {study}")
         space = _with_settings(space, {} if trials is None else {"trials": trials})
+        check_machines(machines, space.search.resources_per_training)
+        check_data(space, data)
         row = keep_data(store, row, identified_data(space, data))
-        _search(store, row, space, machines, timeout, storage, folder, json)
+        folder = made_folder(artifacts_folder(storage, artifacts))
+        retry = () if retry_failed is None else _kinds_of_failure(retry_failed)
+        _search(store, row, space, machines, timeout, storage, folder, json, retry)
 
 
 def _need(workers: int | None) -> None:
@@ -187,6 +197,7 @@ def _search(
     storage: str,
     artifacts: Path,
     json: bool,
+    retry_failed: Collection[str] = (),
 ) -> None:
     from aster_dse.cli.outcome import conclude, judge
     from aster_dse.cli.run import run
@@ -196,12 +207,27 @@ def _search(
     go_on = f"{program_here()} resume {shlex.quote(study.name)} --trials {space.search.trials}{lies}{where}"
     say_unverified(store, study)
     summary, interrupted = run(
-        store, study, space, machines, artifacts=artifacts, timeout_s=timeout_s, go_on=go_on
+        store,
+        study,
+        space,
+        machines,
+        artifacts=artifacts,
+        timeout_s=timeout_s,
+        go_on=go_on,
+        retry_failed=retry_failed,
     )
     conclude(store, study, summary, artifacts=artifacts, data=lies, where=where, json=json)
     if interrupted:
         raise SearchInterruptedError(f"interrupted after a drain; go on with: {go_on}")
     judge(store, study, summary)
+
+
+def _kinds_of_failure(words: str) -> tuple[str, ...]:
+    kinds = tuple(word.strip() for word in words.split(","))
+    for kind in kinds:
+        if kind not in FAILURES:
+            raise InputError("--retry-failed", f"{kind!r} is no kind of failure", ", ".join(FAILURES))
+    return kinds
 
 
 def _with_settings(space: SearchSpace, settings: Mapping[str, Any]) -> SearchSpace:

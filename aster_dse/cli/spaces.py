@@ -101,6 +101,22 @@ def check_workload(space: SearchSpace, source: str, data: Path | None = None) ->
         raise InputError(f"{source}: {error.where}", error.problem, error.remedy) from None
 
 
+def check_data(space: SearchSpace, data: Path | None = None) -> None:
+    """Refuse a data set that is not there before a study, or a further run of one, begins.
+
+    Args:
+        data: folder in which data sets lie; None for the usual one.
+
+    Raises:
+        NotFoundError: its folder is missing.
+    """
+    from aster_dse.workload import require_data
+
+    name = space.fixed.get("workload.name")
+    if isinstance(name, str):
+        require_data(name, space.fixed.get("workload.folder"), data=data)
+
+
 def check_accelerators(space: SearchSpace, source: str) -> tuple[str, ...]:
     """Refuse values that no accelerator can have; notes on those that are of no use.
 
