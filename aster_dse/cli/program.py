@@ -26,6 +26,7 @@ from aster_dse.cli import (
     repeat,
     search,
     serve,
+    show,
     spaces,
     stop,
     studies,
@@ -70,7 +71,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "studies": studies.studies,
         "status": studies.status,
         "trials": trials.trials,
-        "show": trials.show,
+        "show": show.show,
         "pareto": front.pareto,
         "importance": importance.importance,
         "slice": importance.slice_,
@@ -144,6 +145,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str, code: int, remedy: str = "") -> int:
-    line = " ".join(message.split())
+    line = " ".join(part.strip() for part in message.splitlines() if part.strip())
     print(f"{PROGRAM}: error: {line}" + (f" ({remedy})" if remedy else ""), file=sys.stderr)
     return code

@@ -30,6 +30,15 @@ class Machines:
     address: str | None
     gpus_per_worker: float | None
 
+    def words(self) -> list[str]:
+        """The options that name the same machines again."""
+        given = {
+            "--workers": self.workers,
+            "--address": self.address,
+            "--gpus-per-worker": self.gpus_per_worker,
+        }
+        return [word for name, value in given.items() if value is not None for word in (name, str(value))]
+
 
 def made_folder(folder: Path) -> Path:
     """The artifacts folder, made before hours of training find out that it cannot be.

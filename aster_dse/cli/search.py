@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
@@ -23,9 +22,9 @@ from aster_dse.cli.options import (
     StudyName,
     Workers,
     artifacts_folder,
-    storage_words,
 )
-from aster_dse.cli.output import program_here, say
+from aster_dse.cli.output import say
+from aster_dse.commands import Places, command
 from aster_dse.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -184,15 +183,18 @@ def _search(
     from aster_dse.cli.outcome import conclude, judge
     from aster_dse.cli.run import run
 
-    where = storage_words(storage, store.url)
-    go_on = f"{program_here()} resume {shlex.quote(study.name)} --trials {space.search.trials}{where}"
+    places = Places(storage, artifacts)
+    on_machines = machines.words()
+    go_on = command(
+        "resume", study.name, options=["--trials", space.search.trials, *on_machines], places=places
+    ) + (f" ({places.note})" if places.note else "")
     summary, interrupted = run(
         store, study, space, machines, artifacts=artifacts, timeout_s=timeout_s, go_on=go_on
     )
-    conclude(store, study, summary, artifacts=artifacts, where=where, json=json)
+    conclude(store, study, summary, places=places, on_machines=on_machines, json=json)
     if interrupted:
         raise SearchInterruptedError(f"interrupted after a drain; go on with: {go_on}")
-    judge(store, study, summary)
+    judge(store, study, summary, places)
 
 
 def _with_settings(space: SearchSpace, settings: Mapping[str, Any]) -> SearchSpace:

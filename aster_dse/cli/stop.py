@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import socket
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 
 from aster_dse.cli.options import DEFAULT_STORAGE, Json, Storage, StudyName
 from aster_dse.cli.output import print_json
+from aster_dse.commands import Places, command
 from aster_dse.errors import NotFoundError
 
 __all__ = ["stop"]
@@ -43,7 +43,8 @@ def stop(
         print_json({"study": study, "pid": holder.pid, "host": holder.host, "now": now})
     else:
         what = "stopping at once" if now else "finishing the trials that run"
-        print(f"{study}: process {holder.pid} is {what}; go on with: aster-dse resume {shlex.quote(study)}")
+        go_on = command("resume", study, places=Places(storage))
+        print(f"{study}: process {holder.pid} is {what}; go on with: {go_on}")
 
 
 def _is_ours(pid: int) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shlex
 import sys
 import time
 from dataclasses import asdict
@@ -182,6 +181,7 @@ def _driver(reader: StudyReader, study: StudyRow) -> dict[str, Any] | None:
 
 def _status(reader: StudyReader, study: StudyRow) -> dict[str, Any]:
     from aster_dse.cli.figures import front_figures
+    from aster_dse.store.going_on import resume_command
     from aster_dse.store.shown import accuracy_is
 
     trials = reader.trials(study.id)
@@ -210,6 +210,7 @@ def _status(reader: StudyReader, study: StudyRow) -> dict[str, Any]:
             for trial in trials
             if trial.state == "failed"
         ],
+        "resume": resume_command(study, counts, reader.places),
         "storage": reader.url,
     }
 
@@ -243,9 +244,9 @@ def _print_status(facts: dict[str, Any]) -> None:
     trials = facts["trials"]
     driver = facts["driver"]
     if driver is None:
-        resume = f"aster-dse resume {shlex.quote(facts['study'])}"
-        left = f"{trials['running']} trials were interrupted; go on with: {resume}"
-        print(f"{facts['study']}: {left if trials['running'] else 'idle'}")
+        left = f"{trials['running']} trials were interrupted" if trials["running"] else "idle"
+        more = f"go on with: {facts['resume']}" if facts["resume"] else "there is nothing left to search"
+        print(f"{facts['study']}: {left}; {more}")
     else:
         print(f"{facts['study']}: driven by {driver['label']}, process {driver['pid']} on {driver['host']}")
     done = trials["complete"] + trials["failed"] + trials["paused"]

@@ -99,6 +99,7 @@ def run_search(
         hypervolumes=driver.scheduler.hypervolumes,
         wall_s=time.monotonic() - started,
         stopped=stopped,
+        goes_on=driver.goes_on,
     )
 
 
@@ -126,6 +127,7 @@ class _Driver:
         self._artifacts = artifacts
         self._target = trials
         self.work = Work()
+        self.goes_on = True
         self._observer = observer
         self._in_flight: set[int] = set()
         reference = study.reference_point
@@ -188,10 +190,13 @@ class _Driver:
         full = settings.trainings is not None and trained + len(self._in_flight) >= settings.trainings
         # Those that have begun may go on.
         if full and not self._orphans and self._scheduler.promoted() is None:
+            self.goes_on = False
             return f"{settings.trainings} networks are trained"
         if settings.gpu_hours is not None and self._gpu_hours >= settings.gpu_hours:
+            self.goes_on = False
             return f"the {settings.gpu_hours:g} GPU hours are used up"
         if settings.patience is not None and self._scheduler.stale >= settings.patience:
+            self.goes_on = False
             return f"the hypervolume has stood still for {self._scheduler.stale} networks"
         if self._failed_here >= _HOPELESS and self._complete == 0 and not self._scheduler.looked:
             return (
@@ -223,6 +228,7 @@ class _Driver:
         self._sampler = choice.sampler
         proposal = self._scheduler.ask(number)
         if proposal is None:
+            self.goes_on = False
             return "every network of the space has been tried"
         candidate = self._space.candidate(proposal.assignment)
         self._store.begin_trial(

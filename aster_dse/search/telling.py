@@ -104,4 +104,6 @@ class SearchSummary:
     """The hypervolume after each network, in the order in which they were done."""
     wall_s: float
     stopped: str
+    goes_on: bool
+    """Whether more trials would find something to do: the space and its own limits are not used up."""
     """Why the run ended."""

@@ -12,9 +12,11 @@ from typing import Any, cast
 from urllib.parse import quote, quote_plus
 
 from sqlalchemy import Connection, Engine, create_engine, event, exc, text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
 
+from aster_dse.commands import Places
 from aster_dse.errors import InputError, NotFoundError, UnreachableError
+from aster_dse.storage_url import SECRET_OPTIONS, parse_url
 
 __all__ = ["Database"]
 
@@ -23,14 +25,13 @@ BUSY_TIMEOUT_S = 30.0
 
 CONNECT_TIMEOUT_S = 10
 
-_SECRET_OPTIONS = frozenset({"password", "sslpassword"})
 _REMEDY = "sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
 
 
 def _parse(url: str) -> URL:
     """``url`` with its driver made explicit; a message never repeats the text, which may hold a password."""
     try:
-        parsed = make_url(url)
+        parsed = parse_url(url)
     except (exc.ArgumentError, ValueError):
         raise InputError("storage", "the text is no database URL", _REMEDY) from None
     if parsed.drivername in {"postgres", "postgresql"}:
@@ -44,11 +45,11 @@ def _parse(url: str) -> URL:
 
 
 def _shown(url: URL) -> str:
-    return url.difference_update_query(_SECRET_OPTIONS).render_as_string(hide_password=True)
+    return url.difference_update_query(SECRET_OPTIONS).render_as_string(hide_password=True)
 
 
 def _secrets(url: URL) -> tuple[str, ...]:
-    plain = [url.password, *(url.query[key] for key in url.query if key in _SECRET_OPTIONS)]
+    plain = [url.password, *(url.query[key] for key in url.query if key in SECRET_OPTIONS)]
     words = [word for value in plain if value for word in ([value] if isinstance(value, str) else value)]
     return tuple({form for word in words for form in (str(word), quote(str(word)), quote_plus(str(word)))})
 
@@ -83,6 +84,8 @@ class Database:
         self.read_only = read_only
         self.shown = _shown(self._url)
         """The URL without its password."""
+        self.places = Places(storage=url)
+        """For the commands that messages name."""
         self._engine = self._sqlite() if self.is_sqlite else self._postgresql()
 
     def __repr__(self) -> str:
@@ -127,7 +130,7 @@ class Database:
 
     def _postgresql(self) -> Engine:
         # An engine shows its URL with every option, so those that are secret go beside it.
-        secret = {key: value for key, value in self._url.query.items() if key in _SECRET_OPTIONS}
+        secret = {key: value for key, value in self._url.query.items() if key in SECRET_OPTIONS}
         url = self._url.difference_update_query(secret)
         arguments: dict[str, Any] = dict(secret)
         if "connect_timeout" not in url.query:
