@@ -22,6 +22,8 @@ from aster_dse.cli.options import (
     bounds_of,
 )
 from aster_dse.cli.output import heading, number, print_json, print_table, say, stdout_kept_clean, table
+from aster_dse.cli.written import STDOUT, checked_output
+from aster_dse.commands import Places, command
 from aster_dse.errors import AsterError, InputError
 
 if TYPE_CHECKING:
@@ -41,6 +43,15 @@ class Format(StrEnum):
     CSV = "csv"
 
 
+_ENDINGS = {
+    ".yaml": Format.YAML,
+    ".yml": Format.YAML,
+    ".json": Format.JSON,
+    ".csv": Format.CSV,
+    "": Format.YAML,
+}
+
+
 def export(
     study: StudyName,
     select: Select = "pareto",
@@ -49,7 +60,8 @@ def export(
         Format | None, typer.Option(help="By default what the name of the file says, else yaml.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="PATH", help="File to write; by default stdout.")
+        Path | None,
+        typer.Option("-o", "--output", metavar="PATH", help="File to write; by default, and for -, stdout."),
     ] = None,
     artifacts: Artifacts = None,
     storage: Storage = DEFAULT_STORAGE,
@@ -60,6 +72,11 @@ def export(
     from aster_dse.store import StudyReader
     from aster_dse.store.shown import accuracy_is
 
+    kind = "markdown" if output is not None and output.suffix.lower() == ".md" else "latex"
+    tables = command("pareto", study, options=["--format", kind], places=Places(storage))
+    form = format or _format_of(output, tables)
+    if output != STDOUT:
+        checked_output(output)
     bounds = bounds_of(where)
     words = select + "".join(f" where {bound}" for bound in bounds)
     folder = artifacts_folder(storage, artifacts)
@@ -73,10 +90,10 @@ def export(
             selection=words,
             test_score=tester,
             repeats=reader.repeats(row.id),
-            path=output,
+            path=None if output == STDOUT else output,
         )
-    text = render(document, (format or _format_of(output)).value)
-    if output is None:
+    text = render(document, form.value)
+    if output is None or output == STDOUT:
         sys.stdout.write(text)
         return
     write_atomically(output, text)
@@ -139,9 +156,19 @@ def reproduce(
         )
 
 
-def _format_of(output: Path | None) -> Format:
+def _format_of(output: Path | None, tables: str) -> Format:
+    """The format that the name of a file says; YAML where it has no ending.
+
+    Raises:
+        InputError: an ending of something else.
+    """
     suffix = output.suffix.lower() if output is not None else ""
-    return {".json": Format.JSON, ".csv": Format.CSV}.get(suffix, Format.YAML)
+    if suffix not in _ENDINGS:
+        remedy = "end it in .yaml, .json or .csv, or say --format"
+        if suffix in (".tex", ".md"):
+            remedy += f"; a table for a paper: {tables}"
+        raise InputError("--output", f"{output}: nothing is exported as {suffix}", remedy)
+    return _ENDINGS[suffix]
 
 
 class _Tester:

@@ -55,7 +55,8 @@ def repeat(
     json: Json = False,
 ) -> None:
     """Train the networks of configurations with other seeds, and show how much the figures vary."""
-    from aster_dse.cli.run import Machines, made_folder
+    from aster_dse.cli.run import Machines
+    from aster_dse.cli.written import made_folder
     from aster_dse.export import select as chosen
     from aster_dse.export.repeats import waiting_networks
     from aster_dse.space import parse_constraint

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aster_dse.space import SearchSpace, TrainingResources
     from aster_dse.store import StudyRow, StudyStore
 
-__all__ = ["Machines", "executor_for", "made_folder", "run"]
+__all__ = ["Machines", "executor_for", "run"]
 
 
 @dataclass(frozen=True)
@@ -38,21 +38,6 @@ class Machines:
             "--gpus-per-worker": self.gpus_per_worker,
         }
         return [word for name, value in given.items() if value is not None for word in (name, str(value))]
-
-
-def made_folder(folder: Path) -> Path:
-    """The artifacts folder, made before hours of training find out that it cannot be.
-
-    Raises:
-        InputError: it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            "--artifacts", f"{folder} cannot be made: {error.strerror}", "name another"
-        ) from None
-    return folder
 
 
 def run(

@@ -104,8 +104,9 @@ def search(
     """Search a space: start a study, or go on with it."""
     _need(workers)
     from aster_dse import __version__
-    from aster_dse.cli.run import Machines, made_folder
+    from aster_dse.cli.run import Machines
     from aster_dse.cli.spaces import check_workload
+    from aster_dse.cli.written import made_folder
     from aster_dse.search.study import open_study
     from aster_dse.space import load_space
     from aster_dse.store import StudyStore
@@ -150,7 +151,8 @@ def resume(
 ) -> None:
     """Go on with a study after anything, with the space that is in the store."""
     _need(workers)
-    from aster_dse.cli.run import Machines, made_folder
+    from aster_dse.cli.run import Machines
+    from aster_dse.cli.written import made_folder
     from aster_dse.space import SearchSpace
     from aster_dse.store import StudyReader, StudyStore
 

@@ -21,7 +21,7 @@ def settings(words: Iterable[str], allowed: Sequence[str]) -> dict[str, Any]:
     Raises:
         InputError: no setting, no such knob here, or a value that it does not take.
     """
-    from aster_dse.space.document import Place, nearest_name, parse_yaml
+    from aster_dse.space.document import Place, nearest_name, parse_setting
     from aster_dse.space.knobs import knobs
 
     groups = tuple(entry for entry in allowed if entry.endswith("."))
@@ -36,10 +36,7 @@ def settings(words: Iterable[str], allowed: Sequence[str]) -> dict[str, Any]:
         if path not in known:
             raise place.error(f"there is no knob {path}", nearest_name(path, known))
         knob = knobs()[path]
-        value = parse_yaml(text, place)
-        if knob.kind == "string" and value is not None and not isinstance(value, str):
-            value = text.strip()  # 0011 is text here, and nobody can see the quotes that a shell takes away
-        found[path] = knob.check(value, place)
+        found[path] = knob.check(parse_setting(text, place, is_text=knob.kind == "string"), place)
     return found
 
 
@@ -50,7 +47,7 @@ def group(knobs: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def hardware_file(file: Path) -> dict[str, Any]:
-    """The knobs of an accelerator by path, from a YAML file that holds them as ``rows: 64``.
+    """The knobs of an accelerator by path, from a YAML file: ``rows: 64``, or all of them in ``hardware:``.
 
     Raises:
         NotFoundError: there is no such file.
@@ -66,6 +63,8 @@ def hardware_file(file: Path) -> dict[str, Any]:
         raise NotFoundError(f"{file}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise place.error(f"cannot be read: {getattr(error, 'strerror', None) or 'not text'}") from None
+    if isinstance(content, dict) and list(content) == ["hardware"]:
+        content, place = content["hardware"], place.at("hardware")
     if not isinstance(content, dict):
         raise place.error("no mapping", "write it like rows: 64")
     known = {path.removeprefix("hardware."): path for path in knobs() if path.startswith("hardware.")}

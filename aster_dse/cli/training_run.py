@@ -11,6 +11,7 @@ from aster_dse.cli.interrupt import SearchInterruptedError, drained_by_signals
 from aster_dse.cli.network_progress import epochs_progress
 from aster_dse.cli.networks import DeviceName
 from aster_dse.cli.output import duration, print_json, say
+from aster_dse.cli.written import made_folder
 from aster_dse.commands import Places, command
 from aster_dse.errors import ExistsError, InputError
 
@@ -73,8 +74,8 @@ def run_training(plan: Plan, *, test: bool) -> dict[str, Any]:
 
     candidate = plan.candidate
     _refuse_other(plan)
+    made_folder(plan.folder, "--output")
     workload = load_workload(candidate.workload, data=plan.data)
-    _made(plan.folder)
     epochs, done = candidate.training.epochs, 0
     say(
         f"training on {len(workload.train)} samples of {candidate.workload.name}, "
@@ -143,14 +144,6 @@ def _difference(theirs: Any, ours: Any, path: str = "") -> str:
         if said:
             return said
     return ""
-
-
-def _made(folder: Path) -> None:
-    """Make the folder before hours of training find out that it cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError("--output", f"{folder} cannot be made: {error.strerror}", "name another") from None
 
 
 def _tested(trained: TrainedNetwork, workload: Workload, threads: int) -> Verdict:

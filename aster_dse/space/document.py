@@ -13,7 +13,7 @@ import yaml
 
 from aster_dse.errors import InputError
 
-__all__ = ["Place", "kind_of", "nearest_name", "parse_yaml", "show"]
+__all__ = ["Place", "kind_of", "nearest_name", "parse_setting", "parse_yaml", "show"]
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,22 @@ def parse_yaml(text: str, place: Place) -> Any:
         raise place.error(f"not YAML: {str(error).splitlines()[0]}", "plain UTF-8 text is expected") from None
     except RecursionError:
         raise place.error("nested too deeply", "a space file has three levels") from None
+
+
+def parse_setting(text: str, place: Place, *, is_text: bool) -> Any:
+    """The value of ``path=value`` as it was typed.
+
+    Args:
+        is_text: the knob takes text: then only null, quotes and brackets are YAML, and anything else is taken
+            as it stands, colons and leading zeros included.
+
+    Raises:
+        InputError: it should be YAML and is not.
+    """
+    typed = text.strip()
+    if is_text and typed.lower() not in ("", "~", "null") and not typed.startswith(("{", "[", '"', "'")):
+        return typed
+    return parse_yaml(text, place)
 
 
 def _value(node: yaml.Node, place: Place, seen: dict[int, Any]) -> Any:

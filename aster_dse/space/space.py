@@ -11,7 +11,7 @@ from typing import Any
 from aster_dse.errors import InputError
 from aster_dse.space.configuration import Candidate
 from aster_dse.space.constraint import Constraint
-from aster_dse.space.document import Place, kind_of, nearest_name, parse_yaml, show
+from aster_dse.space.document import Place, kind_of, nearest_name, parse_setting, show
 from aster_dse.space.entries import READERS
 from aster_dse.space.groups import in_dependency_order, read_group
 from aster_dse.space.hashing import content_hash
@@ -207,7 +207,8 @@ class SearchSpace:
         """The space after ``path=value`` settings, the values in YAML.
 
         ``network.width=32`` fixes a knob, ``network.width={choices: [16, 32]}`` searches it,
-        ``training.learning_rate.high=0.05`` moves one end, ``search.trials=8`` changes the search.
+        ``training.learning_rate.high=0.05`` moves one end, ``search.trials=8`` changes the search. A knob
+        that takes text takes it as it stands.
 
         Raises:
             InputError: there is no such path, or the space with the value is not valid.
@@ -229,7 +230,9 @@ class SearchSpace:
                         f"there is nothing to set inside {path_so_far}", nearest_name(key, known)
                     )
                 inside = inside[key]
-            inside[keys[-1]] = parse_yaml(text, place)
+            knob = knobs().get(path.strip())
+            is_text = knob is not None and knob.kind == "string"
+            inside[keys[-1]] = parse_setting(text, place, is_text=is_text)
             space = SearchSpace.from_mapping(content, place.source)
         return space
 
