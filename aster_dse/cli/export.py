@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from enum import StrEnum
 from pathlib import Path
@@ -22,6 +21,7 @@ from aster_dse.cli.options import (
     bounds_of,
 )
 from aster_dse.cli.output import heading, number, print_json, print_table, say, stdout_kept_clean, table
+from aster_dse.cli.terminal import write_exactly
 from aster_dse.cli.written import STDOUT, checked_output
 from aster_dse.commands import Places, command
 from aster_dse.errors import AsterError, InputError
@@ -94,7 +94,7 @@ def export(
         )
     text = render(document, form.value)
     if output is None or output == STDOUT:
-        sys.stdout.write(text)
+        write_exactly(text)
         return
     write_atomically(output, text)
     untested = sum(point.test is None for point in document.points)

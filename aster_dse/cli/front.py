@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ import typer
 from aster_dse.cli.front_formats import TableFormat, as_csv, as_latex, as_markdown, print_text
 from aster_dse.cli.options import DEFAULT_STORAGE, Json, Storage, StudyName, listed
 from aster_dse.cli.output import print_json, say
+from aster_dse.cli.terminal import write_exactly
 from aster_dse.errors import InfeasibleError, InputError
 
 if TYPE_CHECKING:
@@ -168,9 +168,9 @@ def _write(
 
     columns = chosen_columns(points, wanted, goals)
     if format is TableFormat.LATEX:
-        sys.stdout.write(as_latex(columns, about=f"study {study.name}; {accuracy_is(study)}"))
+        write_exactly(as_latex(columns, about=f"study {study.name}; {accuracy_is(study)}"))
         return
-    sys.stdout.write(as_csv(columns) if format is TableFormat.CSV else as_markdown(columns))
+    write_exactly(as_csv(columns) if format is TableFormat.CSV else as_markdown(columns))
     say(accuracy_is(study))
 
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
+from aster_dse.cli.terminal import shows
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -38,8 +40,10 @@ _WIDTH_OF_A_FILE = 160
 
 def print_json(document: Any) -> None:
     """The one document of a command with ``--json``."""
-    json.dump(document, sys.stdout, indent=2, allow_nan=False, ensure_ascii=False)
-    sys.stdout.write("\n")
+    text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
+    if not shows(text):
+        text = json.dumps(document, indent=2, allow_nan=False)
+    sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 

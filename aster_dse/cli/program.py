@@ -35,7 +35,7 @@ from aster_dse.cli import (
     trials,
 )
 from aster_dse.cli.extras import why_missing
-from aster_dse.errors import AsterError, UnreachableError
+from aster_dse.errors import AsterError, InputError, UnreachableError, problems_of
 
 __all__ = ["app", "run"]
 
@@ -116,10 +116,14 @@ def _program(
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line; returns its exit code and prints at most one line about what went wrong."""
+    """Run one command line; returns its exit code and prints a line about each thing that went wrong."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
         code = get_command(app).main(args=words, prog_name=PROGRAM, standalone_mode=False)
+    except InputError as error:
+        for problem in problems_of(error):
+            _fail(str(problem), error.exit_code)
+        return error.exit_code
     except AsterError as error:
         return _fail(str(error), error.exit_code)
     except _UsageError as error:

@@ -124,8 +124,8 @@ def load_recorded(path: Path) -> RecordedInputs:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        text = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(str(path), f"cannot be read: {text}", f"an .npz file with {_KEYS}") from error
+        reason = getattr(error, "strerror", None) or "damaged, cut short or no .npz file"
+        raise InputError(str(path), f"cannot be read: {reason}", f"an .npz file with {_KEYS}") from error
     frames = arrays.get("input")
     if frames is None or frames.ndim not in (4, 5) or not len(frames):
         shape = "no input" if frames is None else f"input of shape {frames.shape}"

@@ -17,7 +17,8 @@ from aster_dse.numerics.arrays import NUMERICS_VERSION
 from aster_dse.search.outcomes import keep_file
 from aster_dse.search.protocol import Executor, NetworkFailure, NetworkJob, NetworkResult
 from aster_dse.space import METRICS, Candidate
-from aster_dse.space.document import Place, parse_yaml
+from aster_dse.space.document import Place, in_lines, parse_yaml
+from aster_dse.space.model_words import model_error
 
 __all__ = ["Reproduction", "load_document", "reproduce"]
 
@@ -83,16 +84,14 @@ def load_document(path: Path) -> ExportDocument:
         reason = getattr(error, "strerror", None) or "not text"
         raise InputError(str(path), f"cannot be read: {reason}", "a file from aster-dse export") from None
     content = _json_or_none(text) if path.suffix == ".json" else None
-    if content is None:
-        content = parse_yaml(text, Place(str(path)))
-    try:
-        return ExportDocument.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(
-            f"{path}: {where}" if where else str(path), first["msg"].lower(), "a file from aster-dse export"
-        ) from None
+    with in_lines(text, str(path)):
+        if content is None:
+            content = parse_yaml(text, Place(str(path)))
+        try:
+            return ExportDocument.model_validate(content)
+        except ValidationError as error:
+            remedy = "a file from aster-dse export"
+            raise model_error(error, ExportDocument, str(path), remedy) from None
 
 
 def _json_or_none(text: str) -> Any:

@@ -28,6 +28,7 @@ from aster_dse.hardware.components import (
     TableCoefficients,
 )
 from aster_dse.hardware.documents import parse, shipped_names, shipped_text, user_text, validate
+from aster_dse.space.document import in_lines
 
 __all__ = ["Library", "library_names", "load_library"]
 
@@ -197,11 +198,12 @@ def _shipped_library(name: str) -> Library:
 
 @lru_cache(maxsize=32)
 def _build(text: str, source: str) -> Library:
-    document = parse(text, source)
-    tables, name = shipped_names(f"{_FOLDER}/scaling"), document.get("scaling")
-    if name not in tables:
-        raise InputError(
-            f"{source}: scaling", f"{name!r} is no known scaling table", f"one of {', '.join(tables)}"
-        )
-    scaling = validate(NodeScaling, parse(shipped_text(f"{_FOLDER}/scaling", name), name), f"{name}.yaml")
-    return validate(Library, {**document, "scaling": scaling}, source)
+    with in_lines(text, source):
+        document = parse(text, source)
+        tables, name = shipped_names(f"{_FOLDER}/scaling"), document.get("scaling")
+        if name not in tables:
+            raise InputError(
+                f"{source}: scaling", f"{name!r} is no known scaling table", f"one of {', '.join(tables)}"
+            )
+        scaling = validate(NodeScaling, parse(shipped_text(f"{_FOLDER}/scaling", name), name), f"{name}.yaml")
+        return validate(Library, {**document, "scaling": scaling}, source)

@@ -26,6 +26,7 @@ from aster_dse.space.hardware_knobs import (
     Rows,
     WeightBits,
 )
+from aster_dse.space.model_words import model_problem
 
 __all__ = [
     "PATTERNS",
@@ -169,6 +170,6 @@ def _knobs(pattern: str, chosen: dict[str, Any]) -> LayerKnobs:
     try:
         return LayerKnobs(**chosen)
     except ValidationError as error:
-        first = error.errors()[0]
-        problem = f"{pattern}: {first['loc'][0]}: {first['input']!r} does not do"
-        raise ValueError(problem, first["msg"].lower().replace("input ", "it ")) from None
+        first = error.errors(include_url=False)[0]
+        problem, remedy = model_problem(first)
+        raise ValueError(f"{pattern}: {first['loc'][0]}: {problem}", remedy) from None

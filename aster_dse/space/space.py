@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from aster_dse.errors import InputError
+from aster_dse.errors import InputError, Problems
 from aster_dse.space.configuration import Candidate
 from aster_dse.space.constraint import Constraint
 from aster_dse.space.document import Place, kind_of, nearest_name, parse_setting, show
@@ -74,26 +74,30 @@ class SearchSpace:
             source: what messages call the place the content came from.
 
         Raises:
-            InputError: the first problem, in the order of the file.
+            InputError: all that is wrong, in the order of the file.
         """
         top = Place(source)
+        problems = Problems()
         if not isinstance(content, Mapping):
             raise top.error(f"{kind_of(content)}, not a mapping", f"write keys such as {', '.join(_KEYS)}")
         read: dict[str, Any] = {}
         fixed = {path: knob.default for path, knob in knobs().items()}
         searched: dict[str, Parameter] = {}
         for key, value in content.items():
-            if key in GROUPS:
-                group_fixed, group_searched = read_group(key, value, top.at(key))
-                fixed |= group_fixed
-                searched |= group_searched
-            elif key not in READERS:
-                raise top.at(key).error("unknown key", nearest_name(key, _KEYS))
-            else:
-                read[key] = READERS[key](value, top.at(key))
+            with problems.noted():
+                if key in GROUPS:
+                    group_fixed, group_searched = read_group(key, value, top.at(key))
+                    fixed |= group_fixed
+                    searched |= group_searched
+                elif key not in READERS:
+                    raise top.at(key).error("unknown key", nearest_name(key, _KEYS))
+                else:
+                    read[key] = READERS[key](value, top.at(key))
         for key, example in _REQUIRED.items():
-            if key not in content:
-                raise top.at(key).error("missing", f"add {example}")
+            with problems.noted():
+                if key not in content:
+                    raise top.at(key).error("missing", f"add {example}")
+        problems.refuse()
         if not searched:
             raise top.error("nothing is searched", "give at least one knob choices or a range")
         ranges = searched.get(LAYERS)
