@@ -80,16 +80,16 @@ def _build_preset(text: str, source: str) -> Preset:
     with in_lines(text, source):
         document = _with_knobs_of_fabric(parse(text, source), source)
         preset = validate(Preset, document, source)
-    for knob in sorted(preset.knobs.model_fields_set):
-        if knob in HARDWARE_KNOBS and HARDWARE_KNOBS[knob].fixed_only:
-            raise InputError(
-                f"{source}: knobs.{knob}",
-                "says how a study judges accelerators, not what this one is",
-                "leave it out",
-            )
-    for knob in ("library", *(name for name, knob in HARDWARE_KNOBS.items() if not knob.optional)):
-        if getattr(preset.knobs, knob) is None:
-            raise InputError(f"{source}: knobs.{knob}", "no value", "a preset gives every knob one")
+        for knob in sorted(preset.knobs.model_fields_set):
+            if knob in HARDWARE_KNOBS and HARDWARE_KNOBS[knob].fixed_only:
+                raise InputError(
+                    f"{source}: knobs.{knob}",
+                    "says how a study judges accelerators, not what this one is",
+                    "leave it out",
+                )
+        for knob in ("library", *(name for name, knob in HARDWARE_KNOBS.items() if not knob.optional)):
+            if getattr(preset.knobs, knob) is None:
+                raise InputError(f"{source}: knobs.{knob}", "no value", "a preset gives every knob one")
     return preset
 
 
