@@ -69,7 +69,10 @@ def model_problem(entry: Mapping[str, Any], model: type[BaseModel] | None = None
     if kind == "multiple_of":
         return f"{show(value)} is not a multiple of {context['multiple_of']}", ""
     if kind in ("literal_error", "enum"):
-        return f"{show(value)} is not one of {context['expected'].replace(chr(39), '')}", ""
+        allowed = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+        close = nearest_name(value, allowed)
+        remedy = close if close.startswith("did you mean") else f"for example {allowed[0]}"
+        return f"{show(value)} is not one of {', '.join(allowed)}", remedy
     if kind == "int_from_float":
         return f"{show(value)} is a decimal number, not an integer", ""
     if kind in ("too_short", "too_long"):

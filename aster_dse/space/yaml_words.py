@@ -25,6 +25,7 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     (r"expected <block end>", "the indentation does not fit the lines above", "align keys of one mapping"),
     (r"sequence entries are not allowed", "a dash where none can be", "put the list on lines of its own"),
     (r"but found another document|expected '<document start>'", "a second document begins", "keep one"),
+    (r"node content, but found '<stream end>'", "a list or mapping is not closed", "close it"),
     (
         r"expected the node content",
         "a value is missing or has brackets that nothing opened",

@@ -148,10 +148,10 @@ def test_a_database_of_an_older_version() -> None:
 def test_what_the_dashboard_shows_can_be_typed_in_any_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from aster_dse.dashboard.data.detail import read_point
+    from aster_dse.dashboard.pages.studies import layout
+    from aster_dse.dashboard.pages.study.layout import layout as study_layout
     from aster_dse.store import StudyReader
-    from dashboard.data.detail import read_point
-    from dashboard.pages.studies import layout
-    from dashboard.pages.study.layout import layout as study_layout
 
     with StudyReader(STORAGE) as reader:
         study = reader.study(FLAG)

@@ -207,7 +207,7 @@ def test_make_has_the_targets_that_are_named() -> None:
 
 
 SMALLER = {
-    "search": "--workers 0 --trials 1 --sampler random --set training.epochs=1",
+    "search": "--workers 0 --trials 1 --sampler random --set training.epochs=1 --set constraints=[]",
     "resume": "--workers 0 --trials 2",
     "repeat": "--workers 0 --seeds 1",
     "train": "--set training.epochs=1 --set network.stem=4-2-1-1 --set network.width=16",
