@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import errno
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 __all__ = [
     "AsterError",
@@ -14,11 +17,15 @@ __all__ = [
     "ExistsError",
     "InfeasibleError",
     "InputError",
+    "InputProblemsError",
     "MachineFaultError",
     "NotFoundError",
     "PassError",
+    "Problems",
     "UnreachableError",
+    "all_of",
     "machine_fault",
+    "problems_of",
 ]
 
 
@@ -48,6 +55,58 @@ class InputError(AsterError, ValueError):
 
     def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
         return type(self), (self.where, self.problem, self.remedy)
+
+
+class InputProblemsError(InputError):
+    """Several things wrong with one file, each a message of its own; ``where`` and the like are the first's.
+
+    Args:
+        problems: two at least, in the order of the file.
+    """
+
+    def __init__(self, problems: Sequence[InputError]) -> None:
+        self.problems = tuple(problems)
+        first = self.problems[0]
+        super().__init__(first.where, first.problem, first.remedy)
+        self.args = ("\n".join(map(str, self.problems)),)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.problems,)
+
+
+def problems_of(error: InputError) -> tuple[InputError, ...]:
+    """What is wrong, one thing at a time."""
+    return error.problems if isinstance(error, InputProblemsError) else (error,)
+
+
+def all_of(problems: Sequence[InputError]) -> InputError:
+    """One error for them all; there is one at least."""
+    flat = list(dict.fromkeys(part for problem in problems for part in problems_of(problem)))
+    return flat[0] if len(flat) == 1 else InputProblemsError(flat)
+
+
+class Problems:
+    """Collects what is wrong with a file, so that all of it is said at once."""
+
+    def __init__(self) -> None:
+        self._found: list[InputError] = []
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Go on after the block when it finds bad input."""
+        try:
+            yield
+        except InputError as error:
+            self._found.append(error)
+
+    def refuse(self) -> None:
+        """Raise what was found.
+
+        Raises:
+            InputError: something was.
+        """
+        if self._found:
+            raise all_of(self._found)
 
 
 class DataMismatchError(AsterError):

@@ -1,27 +1,18 @@
-"""Where trainings run and their files go, checked before a study is created."""
+"""Where trainings run, checked before a study is created."""
 
 from __future__ import annotations
 
-import errno
-import os
-import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aster_dse.errors import InputError, MachineFaultError
+from aster_dse.errors import InputError
 
 if TYPE_CHECKING:
     from aster_dse.space import TrainingResources
 
-__all__ = ["Machines", "check_machines", "gpu_share", "made_folder"]
-
-FREE_MIB = 8
-"""Disk that a search needs to begin: some small networks with their traces."""
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+__all__ = ["Machines", "check_machines", "gpu_share"]
 
 
 @dataclass(frozen=True)
@@ -34,35 +25,14 @@ class Machines:
     data: Path | None = None
     """Folder in which data sets lie, on this machine; None for the usual one."""
 
-
-def made_folder(folder: Path) -> Path:
-    """The artifacts folder, made and written to before hours of training find out that it cannot be.
-
-    Raises:
-        InputError: it cannot be made or written.
-        MachineFaultError: its disk is full.
-    """
-    doing, new = "made", not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        doing = "written"
-        with tempfile.TemporaryFile(dir=folder) as probe:
-            for _ in range(FREE_MIB):
-                probe.write(os.urandom(2**20))  # which no file system packs
-            probe.flush()
-            os.fsync(probe.fileno())
-    except OSError as error:
-        if new:
-            with suppress(OSError):
-                folder.rmdir()
-        if error.errno in _FULL:
-            raise MachineFaultError(
-                f"--artifacts: the disk of {folder} has less than {FREE_MIB} MiB left: {error.strerror} "
-                "(free some, or name another folder)"
-            ) from None
-        problem = f"{folder} cannot be {doing}: {error.strerror}"
-        raise InputError("--artifacts", problem, "name another") from None
-    return folder
+    def words(self) -> list[str]:
+        """The options that name the same machines again."""
+        given = {
+            "--workers": self.workers,
+            "--address": self.address,
+            "--gpus-per-worker": self.gpus_per_worker,
+        }
+        return [word for name, value in given.items() if value is not None for word in (name, str(value))]
 
 
 def gpu_share(machines: Machines, resources: TrainingResources) -> float | None:

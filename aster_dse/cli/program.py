@@ -26,6 +26,7 @@ from aster_dse.cli import (
     repeat,
     search,
     serve,
+    show,
     spaces,
     stop,
     studies,
@@ -36,7 +37,7 @@ from aster_dse.cli import (
 from aster_dse.cli.extras import why_missing
 from aster_dse.cli.options import FAILURES
 from aster_dse.cli.passwords import hide_passwords
-from aster_dse.errors import AsterError, UnreachableError
+from aster_dse.errors import AsterError, InputError, UnreachableError, problems_of
 
 __all__ = ["app", "run"]
 
@@ -72,7 +73,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "studies": studies.studies,
         "status": studies.status,
         "trials": trials.trials,
-        "show": trials.show,
+        "show": show.show,
         "pareto": front.pareto,
         "importance": importance.importance,
         "slice": importance.slice_,
@@ -126,16 +127,21 @@ def _with_kind(words: list[str]) -> list[str]:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line; returns its exit code and prints at most one line about what went wrong."""
+    """Run one command line; returns its exit code and prints a line about each thing that went wrong."""
     words = _with_kind(sys.argv[1:] if arguments is None else list(arguments))
 
     def fail(message: str, code: int, remedy: str = "") -> int:
-        line = hide_passwords(" ".join(message.split()) + (f" ({remedy})" if remedy else ""), words)
+        line = " ".join(part.strip() for part in message.splitlines() if part.strip())
+        line = hide_passwords(line + (f" ({remedy})" if remedy else ""), words)
         print(f"{PROGRAM}: error: {line}", file=sys.stderr)
         return code
 
     try:
         code = get_command(app).main(args=words, prog_name=PROGRAM, standalone_mode=False)
+    except InputError as error:
+        for problem in problems_of(error):
+            fail(str(problem), error.exit_code)
+        return error.exit_code
     except AsterError as error:
         return fail(str(error), error.exit_code)
     except _UsageError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from enum import StrEnum
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aster_dse.cli.data import data_words, identified_data, say_unverified
+from aster_dse.cli.data import identified_data, say_unverified
 from aster_dse.cli.extras import need
 from aster_dse.cli.interrupt import SearchInterruptedError
 from aster_dse.cli.networks import Data
@@ -27,9 +26,9 @@ from aster_dse.cli.options import (
     StudyName,
     Workers,
     artifacts_folder,
-    storage_words,
 )
-from aster_dse.cli.output import program_here, say
+from aster_dse.cli.output import say
+from aster_dse.commands import Places, command
 from aster_dse.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -110,8 +109,9 @@ def search(
     """Search a space: start a study, or go on with it."""
     _need(workers)
     from aster_dse import __version__
-    from aster_dse.cli.machines import Machines, check_machines, made_folder
+    from aster_dse.cli.machines import Machines, check_machines
     from aster_dse.cli.spaces import check_data, check_workload
+    from aster_dse.cli.written import made_folder
     from aster_dse.search.study import open_study
     from aster_dse.space import load_space
     from aster_dse.store import StudyStore, require_place
@@ -162,8 +162,9 @@ def resume(
 ) -> None:
     """Go on with a study after anything, with the space that is in the store."""
     _need(workers)
-    from aster_dse.cli.machines import Machines, check_machines, made_folder
+    from aster_dse.cli.machines import Machines, check_machines
     from aster_dse.cli.spaces import check_data
+    from aster_dse.cli.written import made_folder
     from aster_dse.search.study import keep_data
     from aster_dse.space import SearchSpace
     from aster_dse.store import StudyReader, StudyStore
@@ -202,9 +203,11 @@ def _search(
     from aster_dse.cli.outcome import conclude, judge
     from aster_dse.cli.run import run
 
-    where = storage_words(storage, store.url)
-    lies = data_words(machines.data)
-    go_on = f"{program_here()} resume {shlex.quote(study.name)} --trials {space.search.trials}{lies}{where}"
+    places = Places(storage, artifacts, machines.data)
+    on_machines = machines.words()
+    go_on = command(
+        "resume", study.name, options=["--trials", space.search.trials, *on_machines], places=places
+    ) + (f" ({places.note})" if places.note else "")
     say_unverified(store, study)
     summary, interrupted = run(
         store,
@@ -216,10 +219,10 @@ def _search(
         go_on=go_on,
         retry_failed=retry_failed,
     )
-    conclude(store, study, summary, artifacts=artifacts, data=lies, where=where, json=json)
+    conclude(store, study, summary, places=places, on_machines=on_machines, json=json)
     if interrupted:
         raise SearchInterruptedError(f"interrupted after a drain; go on with: {go_on}")
-    judge(store, study, summary)
+    judge(store, study, summary, places)
 
 
 def _kinds_of_failure(words: str) -> tuple[str, ...]:

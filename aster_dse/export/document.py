@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from pydantic import (
 )
 
 from aster_dse import __version__
+from aster_dse.commands import Places, command
 from aster_dse.evaluation.calibration_sets import SELECTION, VERIFICATION, first_chip_of
 from aster_dse.export.points import Point, configuration_dict
 from aster_dse.hardware import resolve
@@ -208,8 +208,7 @@ def build_document(
         path: where the document will lie, for the commands inside it.
         data: folder in which data sets lie, for them too.
     """
-    name = shlex.quote(str(path)) if path is not None else "FILE"
-    lies = f" --data {shlex.quote(str(data))}" if data is not None else ""
+    file, places = "FILE" if path is None else path, Places(data=data)
     exported = []
     scores = _scores(points, test_score)
     for position, (point, score) in enumerate(zip(points, scores, strict=True)):
@@ -233,7 +232,9 @@ def build_document(
                 else TestAccuracy(**{name: getattr(score, name) for name in _MEASURED}),
                 training_key=point.training_key,
                 configuration=point.candidate,
-                reproduce=f"aster-dse reproduce {name} --point {position}{lies}",
+                reproduce=command(
+                    "reproduce", file, options=["--point", position], places=places, anywhere=True
+                ),
             )
         )
     return ExportDocument(

@@ -104,7 +104,13 @@ def run_search(
         counts = store.counts(study.id)
     rescore_others(store, study, executor, artifacts, observer)
     return summary_of(
-        study.name, counts, driver.work, driver.scheduler, wall_s=time.monotonic() - started, stopped=stopped
+        study.name,
+        counts,
+        driver.work,
+        driver.scheduler,
+        wall_s=time.monotonic() - started,
+        stopped=stopped,
+        goes_on=driver.goes_on,
     )
 
 
@@ -136,6 +142,7 @@ class _Driver:
         self._jobs = TrialJobs(store, study, space, artifacts)
         self._target = trials
         self.work = Work()
+        self.goes_on = True
         self._announcer = announcer
         self._in_flight: set[int] = set()
         self._interruptions = Interruptions(announcer.tell, stop.is_set, patience or Patience())
@@ -197,10 +204,13 @@ class _Driver:
         # Those that have begun may go on.
         begun = self._orphans or self._interruptions.waiting
         if full and not begun and self._scheduler.promoted() is None:
+            self.goes_on = False
             return f"{settings.trainings} networks are trained"
         if settings.gpu_hours is not None and self._gpu_hours >= settings.gpu_hours:
+            self.goes_on = False
             return f"the {settings.gpu_hours:g} GPU hours are used up"
         if settings.patience is not None and self._scheduler.stale >= settings.patience:
+            self.goes_on = False
             return f"the hypervolume has stood still for {self._scheduler.stale} networks"
         if self._failed_here >= _HOPELESS and self._complete == 0 and not self._scheduler.looked:
             return (
@@ -237,6 +247,7 @@ class _Driver:
         self._sampler = choice.sampler
         proposal = self._scheduler.ask(number)
         if proposal is None:
+            self.goes_on = False
             return "every network of the space has been tried"
         candidate = self._jobs.candidate(number, proposal)
         self._store.begin_trial(

@@ -125,11 +125,20 @@ class SearchSummary:
     """The hypervolume after each network, in the order in which they were done."""
     wall_s: float
     stopped: str
+    goes_on: bool
+    """Whether more trials would find something to do: the space and its own limits are not used up."""
     """Why the run ended."""
 
 
 def summary_of(
-    study: str, counts: StudyCounts, work: Work, scheduler: Scheduler, *, wall_s: float, stopped: str
+    study: str,
+    counts: StudyCounts,
+    work: Work,
+    scheduler: Scheduler,
+    *,
+    wall_s: float,
+    stopped: str,
+    goes_on: bool,
 ) -> SearchSummary:
     """The summary of a run that has ended."""
     return SearchSummary(
@@ -147,4 +156,5 @@ def summary_of(
         hypervolumes=scheduler.hypervolumes,
         wall_s=wall_s,
         stopped=stopped,
+        goes_on=goes_on,
     )

@@ -12,9 +12,10 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 from sqlalchemy import exc
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
 
 from aster_dse.errors import InputError
+from aster_dse.storage_url import SECRET_OPTIONS, parse_url
 
 __all__ = [
     "check_options",
@@ -29,7 +30,6 @@ __all__ = [
 _REMEDY = "sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
 _ENCODED = f"{_REMEDY}; in a name or password write @ as %40, / as %2F, : as %3A, ? as %3F, a blank as %20"
 
-_SECRET_OPTIONS = frozenset({"password", "sslpassword", "oauth_client_secret"})
 _SQLITE_OPTIONS = frozenset({"timeout", "cached_statements", "detect_types", "check_same_thread"})
 _HOST = re.compile(r"[\w.,:%~-]*")
 _ADDRESS = re.compile(r"(--?[\w-]+=)?(postgres\w*(\+\w+)?://|[\w+]+://(?=.*@))(?P<rest>.*)", re.DOTALL)
@@ -45,7 +45,7 @@ def parse_address(url: str) -> URL:
             does not repeat it.
     """
     try:
-        parsed = make_url(url)
+        parsed = parse_url(url)
     except (exc.ArgumentError, ValueError):
         raise InputError("storage", "the text is no database URL", _ENCODED) from None
     if parsed.drivername in {"postgres", "postgresql"}:
@@ -96,18 +96,18 @@ def sqlite_address(path: Path) -> str:
 
 def shown_address(url: URL) -> str:
     """The address without its secrets."""
-    return url.difference_update_query(_SECRET_OPTIONS).render_as_string(hide_password=True)
+    return url.difference_update_query(SECRET_OPTIONS).render_as_string(hide_password=True)
 
 
 def split_secret_options(url: URL) -> tuple[URL, dict[str, str | tuple[str, ...]]]:
     """The address without its secret options, and those."""
-    secret = {key: value for key, value in url.query.items() if key in _SECRET_OPTIONS}
+    secret = {key: value for key, value in url.query.items() if key in SECRET_OPTIONS}
     return url.difference_update_query(secret), secret
 
 
 def secrets_of(url: URL) -> tuple[str, ...]:
     """What is put out of a driver's messages, in each form that it may have there."""
-    plain = [url.password, *(url.query[key] for key in url.query if key in _SECRET_OPTIONS)]
+    plain = [url.password, *(url.query[key] for key in url.query if key in SECRET_OPTIONS)]
     words = [word for value in plain if value for word in ([value] if isinstance(value, str) else value)]
     # A short one may be a word of any message, from which *** in its place would tell it.
     long = [str(word) for word in words if len(word) >= 8]
@@ -147,7 +147,7 @@ def _secrets_written(address: str, following: list[str]) -> Iterator[str]:
         secret = ""  # a port
     if secret:
         yield f"{colon}{secret}{at}"
-    for option in _SECRET_OPTIONS:
+    for option in SECRET_OPTIONS:
         yield from (f"{option}={found}" for found in address.split(f"{option}=")[1:] if found)
     ends = [place for place, word in enumerate(following, 1) if "@" in word]
     if ends:

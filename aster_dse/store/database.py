@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, exc, text
 
+from aster_dse.commands import Places
 from aster_dse.errors import NotFoundError, UnreachableError
 from aster_dse.store.address import (
     check_options,
@@ -69,6 +70,8 @@ class Database:
         self.read_only = read_only
         self.shown = shown_address(self._url)
         """The URL without its password."""
+        self.places = Places(storage=url)
+        """For the commands that messages name."""
         self._file = SqliteFile(Path(self._url.database or "")) if self.is_sqlite else None
         self._engine = self._postgresql() if self._file is None else self._sqlite(self._file)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 import threading
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
+from aster_dse.commands import command
 from aster_dse.errors import AsterError, NotFoundError
 from aster_dse.store.database import Database
 from aster_dse.store.tables import HEAD, VERSION_TABLE, metadata
@@ -47,13 +47,14 @@ def _known() -> frozenset[str]:
     return frozenset(path.stem.split("_")[0].removeprefix("r") for path in MIGRATIONS.glob("versions/r*.py"))
 
 
-def _refuse_other(shown: str, revision: str) -> None:
+def _refuse_other(database: Database, revision: str) -> None:
+    shown = database.shown
     if revision == HEAD:
         return
     if revision in _known():
         raise AsterError(
             f"{shown}: made by an older version, revision {revision} "
-            f"(run: aster-dse db upgrade --storage {shlex.quote(shown)})"
+            f"(run: {command('db upgrade', places=database.places)})"
         )
     raise AsterError(
         f"{shown}: made by a newer version of aster-dse, revision {revision} "
@@ -115,7 +116,7 @@ def _upgrade(database: Database) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
         revision = _revision(database, connection)
         if revision is not None and revision not in _known():
-            _refuse_other(database.shown, revision)
+            _refuse_other(database, revision)
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         with _ALEMBIC:
@@ -130,12 +131,12 @@ def open_schema(database: Database) -> None:
     if revision is None:
         _upgrade(database)
     else:
-        _refuse_other(database.shown, revision)
+        _refuse_other(database, revision)
 
 
 def require_schema(database: Database) -> None:
     """The same for a reader, which creates nothing."""
-    _refuse_other(database.shown, _require_tables(database))
+    _refuse_other(database, _require_tables(database))
 
 
 def _require_tables(database: Database) -> str:
