@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,10 +14,19 @@ from typing import Any
 import ray
 from ray import exceptions
 
-from aster_dse.search.protocol import NetworkFailure, NetworkJob, Outcome, Report
+from aster_dse.search.protocol import (
+    JobStarted,
+    JobsWait,
+    NetworkFailure,
+    NetworkJob,
+    Notice,
+    Outcome,
+    Report,
+)
 from aster_dse.search.serial import LoadWorkload, RunJob, failure
 from aster_dse.space import TrainingResources, WorkloadConfig
 from aster_dse.workers.parallel import ParallelJob
+from aster_dse.workers.places import free, free_all_places, places_on, shortage
 from aster_dse.workers.tasks import Placed, Started, stream_job
 from aster_dse.workload import stays_on_disk
 from aster_dse.workload.trees import data_root
@@ -31,8 +39,9 @@ RETRIES = 2
 _WORKLOADS_KEPT = 8
 """Workloads that stay in the object store; a search over resolutions or time steps has several."""
 
-_LOOKS, _BETWEEN_LOOKS_S = 15, 0.2
-"""For places that a cancelled training, or one whose coordinator died, is only about to get."""
+_POLL_S = 1.0
+SAY_EVERY_S = 60.0
+"""Between two notices that jobs cannot begin."""
 
 _LOST = (
     exceptions.WorkerCrashedError,
@@ -50,6 +59,7 @@ class _Attempt:
     worker: Started | None = None
     item: Any = None
     """Reference of the stream's item that is being read: an interrupt must not lose it."""
+    begun: bool = False
     placed: Any = None
     """Placement group of a training on several workers."""
 
@@ -98,6 +108,8 @@ class RayExecutor:
         self._task = ray.remote(
             num_returns="streaming", max_retries=0, num_cpus=needs["CPU"], num_gpus=needs["GPU"]
         )(stream_job)
+        self.on_notice: Callable[[Notice], None] | None = None
+        self._silent_since, self._say_at = time.monotonic(), 0.0
         self._running: dict[Any, _Attempt] = {}
         self._finished: deque[Outcome] = deque()
         self._workloads: OrderedDict[WorkloadConfig, Any] = OrderedDict()
@@ -105,7 +117,7 @@ class RayExecutor:
     @property
     def slots(self) -> int:
         """Jobs that can run at once on the nodes alive now; at least one: a cluster grows by demand."""
-        places = sum(self._places_on(node["Resources"]) for node in ray.nodes() if node["Alive"])
+        places = sum(places_on(node["Resources"], self._needs) for node in ray.nodes() if node["Alive"])
         total = places // self._resources.workers
         return max(1, total if self._limit is None else min(total, self._limit))
 
@@ -123,8 +135,10 @@ class RayExecutor:
         while not self._finished:
             if not self._running:
                 raise RuntimeError("no job was submitted")
-            ready, _ = ray.wait(list(self._running), num_returns=1)
-            self._advance(ready[0], on_report)
+            ready, _ = ray.wait(list(self._running), num_returns=1, timeout=_POLL_S)
+            if ready:
+                self._advance(ready[0], on_report)
+            self._say_what_is_short()
         return self._finished.popleft()
 
     def cancel(self) -> None:
@@ -135,15 +149,12 @@ class RayExecutor:
         for stream in streams:
             ray.cancel(stream, force=True)
         if self._resources.workers > 1:
-            _free_all_places()
+            free_all_places()
 
     def close(self) -> None:
         """Cancel, and give the data's memory back. The cluster stays, it belongs to who started it."""
         self.cancel()
         self._workloads.clear()
-
-    def _places_on(self, resources: dict[str, float]) -> int:
-        return int(min(resources.get(name, 0.0) / need for name, need in self._needs.items() if need > 0))
 
     def _submit(self, job: NetworkJob, number: int) -> None:
         try:
@@ -188,10 +199,29 @@ class RayExecutor:
                 self._end(stream, item)
             elif isinstance(item, Started):
                 attempt.worker = item
+                if self._resources.workers == 1:
+                    self._begins(attempt)
             elif isinstance(item, Placed):
                 attempt.placed = item.group
+                self._begins(attempt)
             elif on_report is not None:
                 on_report(item)
+
+    def _begins(self, attempt: _Attempt) -> None:
+        attempt.begun = True
+        if self.on_notice is not None:
+            self.on_notice(JobStarted(attempt.job.trial))
+
+    def _say_what_is_short(self) -> None:
+        """Tell of it where no job runs: at once where the cluster could run none, else after a while."""
+        now = time.monotonic()
+        if not self._running or any(attempt.begun for attempt in self._running.values()):
+            self._silent_since, self._say_at = now, 0.0
+        elif self.on_notice is not None and now >= self._say_at and now - self._silent_since >= _POLL_S:
+            text = shortage(self._needs, self._resources.workers)
+            if text or now - self._silent_since >= SAY_EVERY_S:
+                self._say_at = now + SAY_EVERY_S
+                self.on_notice(JobsWait(text or "every place of the cluster is taken by others"))
 
     def _end(self, stream: Any, outcome: Outcome) -> None:
         self._finished.append(outcome)
@@ -210,44 +240,11 @@ class RayExecutor:
         """Give back the places of a training whose coordinator died, and those that its controller, which
         outlives it by a moment, takes when its workers lose theirs."""
         if dead.placed is not None:
-            _free(dead.placed)
+            free(dead.placed)
         others = [attempt.placed for attempt in self._running.values() if attempt is not dead]
         # Places of a training that is only about to say which they are could not be told from those.
         if None not in others:
-            _free_all_places(but={group.id.hex() for group in others}, to_the_end=True)
-
-
-def _free(group: Any) -> None:
-    """Give back the places of a training whose coordinator died.
-
-    Ray Train does so itself where the cluster has Ray's dashboard, by which it notices; a local one has none.
-    """
-    from ray.util.placement_group import remove_placement_group
-
-    with suppress(exceptions.RayError, ValueError):
-        remove_placement_group(group)
-
-
-def _free_all_places(*, but: Collection[str] = (), to_the_end: bool = False) -> None:
-    """Of this driver's trainings, those just being made included; groups of other drivers are theirs.
-
-    Args:
-        but: ids of groups that are in use.
-        to_the_end: look again also after nothing was left.
-    """
-    from ray.util.placement_group import PlacementGroup, placement_group_table
-
-    job = ray.get_runtime_context().get_job_id()
-    for _ in range(_LOOKS):
-        left = [
-            name
-            for name, group in placement_group_table().items()
-            if name.endswith(job) and group["state"] != "REMOVED" and name not in but
-        ]
-        for name in left:
-            _free(PlacementGroup(ray.PlacementGroupID.from_hex(name)))
-        if left or to_the_end:
-            time.sleep(_BETWEEN_LOOKS_S)
+            free_all_places(but={group.id.hex() for group in others}, to_the_end=True)
 
 
 def _on_threads(threads: int) -> RunJob:
@@ -276,7 +273,7 @@ def _worker_failure(attempt: _Attempt, error: exceptions.RayError) -> NetworkFai
     elif isinstance(
         error, exceptions.NodeDiedError | exceptions.LocalRayletDiedError | exceptions.ObjectLostError
     ):
-        kind, what = "worker", "lost with its machine"
+        kind, what = "machine", "lost with its machine"
     else:
         kind, what = "worker", "killed, by a signal or for its memory, or it crashed"
     return NetworkFailure(

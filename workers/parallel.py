@@ -16,6 +16,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from aster_dse.errors import machine_fault
 from aster_dse.network.memory import keep_freed_memory
 from aster_dse.search.protocol import NetworkFailure, NetworkJob, Outcome, Report
 from aster_dse.search.serial import failure, measured
@@ -138,7 +139,7 @@ def _failure(job: NetworkJob, failures: Mapping[int, Exception]) -> NetworkFailu
     return NetworkFailure(
         trial=job.trial,
         training_key=job.candidate.training_key(),
-        kind="worker",
+        kind=machine_fault(error) or "worker",
         reason=f"worker {rank} of a training on several was killed, {RESTARTS + 1} times in as many starts",
         trace=str(error),
         attempt=RESTARTS + 1,

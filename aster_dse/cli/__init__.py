@@ -22,7 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     without_empty_elements()
     from aster_dse.cli.program import run
+    from aster_dse.cli.terminal import plain_where_needed
 
+    plain_where_needed(sys.stdout, sys.stderr)
     try:
         code = run(arguments)
         sys.stdout.flush()

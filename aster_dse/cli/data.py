@@ -1,8 +1,7 @@
-"""The data sets of a command: identified with progress, loaded, and where they lie, said in commands."""
+"""The data sets of a command: identified with progress, and loaded."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,14 +14,9 @@ if TYPE_CHECKING:
     from aster_dse.store import StudyReader, StudyRow, StudyStore
     from aster_dse.workload import KnownData, Workload
 
-__all__ = ["data_words", "identified", "identified_data", "loaded", "say_unverified"]
+__all__ = ["identified", "identified_data", "loaded", "say_unverified"]
 
 _LABEL = "identifying the data"
-
-
-def data_words(data: Path | None) -> str:
-    """What a command that is suggested needs so that it finds the same data sets."""
-    return "" if data is None else f" --data {shlex.quote(str(data))}"
 
 
 def identified_data(space: SearchSpace, data: Path | None) -> tuple[KnownData, ...]:

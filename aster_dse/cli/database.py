@@ -9,10 +9,10 @@ __all__ = ["upgrade"]
 
 
 def upgrade(storage: Storage = DEFAULT_STORAGE, json: Json = False) -> None:
-    """Bring the database to the schema of this version, creating the tables where there are none."""
+    """Bring a database that an older version made to the schema of this version."""
     from aster_dse import store
 
-    revision = store.upgrade(storage)
+    revision = store.upgrade(storage, create=False)
     if json:
         print_json({"revision": revision})
     else:

@@ -19,8 +19,6 @@ from aster_dse.errors import AsterError, NotFoundError
 
 __all__ = ["doctor"]
 
-WORKER_GIB = 1.5
-"""Memory that a worker may take."""
 DISK_GIB = 2.0
 
 _PACKAGES = ("torch", "spikingjelly", "ray", "optuna", "sqlalchemy", "dash", "pandas", "scikit-learn")
@@ -214,12 +212,12 @@ def _disk(folder: Path) -> _Check:
 
 
 def _cores_and_memory() -> _Check:
-    from aster_dse.cli.machine import cores, memory_gib
+    from aster_dse.cli.machine import WORKER_GIB, cores, memory_gib, workers_in_memory
 
     found, memory = cores(), memory_gib()
     if memory is None:
         return _Check("cores and memory", True, f"{found} cores")
-    workers = max(0, int((memory - 1.0) // WORKER_GIB))
+    workers = workers_in_memory()
     detail = f"{found} cores, {memory:.1f} GiB free: enough for {workers} workers of {WORKER_GIB:g} GiB"
     hint = "" if workers >= found else f"use --workers {max(1, workers)}"
     return _Check("cores and memory", workers >= 1, detail, hint)

@@ -42,6 +42,7 @@ from aster_dse.cli.networks import (
 )
 from aster_dse.cli.options import Json
 from aster_dse.cli.output import number, print_json, print_table, say, stdout_kept_clean, table
+from aster_dse.cli.written import checked_output
 from aster_dse.errors import AsterError
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def evaluate(
     """Measure accuracy, exits and cost of a network, ours or a published one."""
     from aster_dse.space import PolicyConfig
 
+    checked_output(logits, [".npz"], option="--logits")
     policy = PolicyConfig(
         skip_threshold=skip_threshold,
         exit_threshold=exit_threshold,

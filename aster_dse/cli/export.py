@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from enum import StrEnum
 from pathlib import Path
@@ -24,6 +23,9 @@ from aster_dse.cli.options import (
     bounds_of,
 )
 from aster_dse.cli.output import heading, number, print_json, print_table, say, stdout_kept_clean, table
+from aster_dse.cli.terminal import write_exactly
+from aster_dse.cli.written import STDOUT, checked_output
+from aster_dse.commands import Places, command
 from aster_dse.errors import AsterError, InputError
 
 if TYPE_CHECKING:
@@ -43,6 +45,15 @@ class Format(StrEnum):
     CSV = "csv"
 
 
+_ENDINGS = {
+    ".yaml": Format.YAML,
+    ".yml": Format.YAML,
+    ".json": Format.JSON,
+    ".csv": Format.CSV,
+    "": Format.YAML,
+}
+
+
 def export(
     study: StudyName,
     select: Select = "pareto",
@@ -51,7 +62,8 @@ def export(
         Format | None, typer.Option(help="By default what the name of the file says, else yaml.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="PATH", help="File to write; by default stdout.")
+        Path | None,
+        typer.Option("-o", "--output", metavar="PATH", help="File to write; by default, and for -, stdout."),
     ] = None,
     data: Data = None,
     artifacts: Artifacts = None,
@@ -63,6 +75,9 @@ def export(
     from aster_dse.store import StudyReader
     from aster_dse.store.shown import accuracy_is
 
+    form = format or _format_of(output, study, storage)
+    if output != STDOUT:
+        checked_output(output)
     bounds = bounds_of(where)
     words = select + "".join(f" where {bound}" for bound in bounds)
     folder = artifacts_folder(storage, artifacts)
@@ -77,12 +92,12 @@ def export(
             selection=words,
             test_score=tester,
             repeats=reader.repeats(row.id),
-            path=output,
+            path=None if output == STDOUT else output,
             data=data,
         )
-    text = render(document, (format or _format_of(output)).value)
-    if output is None:
-        sys.stdout.write(text)
+    text = render(document, form.value)
+    if output is None or output == STDOUT:
+        write_exactly(text)
         return
     write_atomically(output, text)
     untested = sum(point.test is None for point in document.points)
@@ -171,9 +186,21 @@ def _compare_data(configurations: list[Candidate], file: Path, data: Path | None
         )
 
 
-def _format_of(output: Path | None) -> Format:
+def _format_of(output: Path | None, study: str, storage: str) -> Format:
+    """The format that the name of a file says; YAML where it has no ending.
+
+    Raises:
+        InputError: an ending of something else.
+    """
     suffix = output.suffix.lower() if output is not None else ""
-    return {".json": Format.JSON, ".csv": Format.CSV}.get(suffix, Format.YAML)
+    if suffix not in _ENDINGS:
+        remedy = "end it in .yaml, .json or .csv, or say --format"
+        if suffix in (".tex", ".md"):
+            kind = "markdown" if suffix == ".md" else "latex"
+            tables = command("pareto", study, options=["--format", kind], places=Places(storage))
+            remedy += f"; a table for a paper: {tables}"
+        raise InputError("--output", f"{output}: nothing is exported as {suffix}", remedy)
+    return _ENDINGS[suffix]
 
 
 class _Tester:

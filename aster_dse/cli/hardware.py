@@ -11,6 +11,7 @@ from aster_dse.cli.extras import need
 from aster_dse.cli.options import Json
 from aster_dse.cli.output import number, print_json, print_table, say, table
 from aster_dse.cli.settings import group, hardware_file, settings
+from aster_dse.cli.written import checked_output
 from aster_dse.errors import InputError
 
 if TYPE_CHECKING:
@@ -77,10 +78,9 @@ def estimate(
     json: Json = False,
 ) -> None:
     """Estimate energy, latency and area of one inference, with independent spikes of one rate."""
-    if output is not None and output.suffix.lower() not in _DRAWN:
-        raise InputError("--output", f"{output} is no kind of picture drawn here", "end it in .png or .html")
     if output is not None:
         need("a figure", "figures")
+    checked_output(output, _DRAWN)
     knobs = knobs_of(hardware, set_, library)
     geometry, accelerator = geometry_of(network, knobs), group(knobs, "hardware")
     cost = _cost(geometry, accelerator, firing_rate)

@@ -31,7 +31,7 @@ from aster_dse.cli.networks import (
 from aster_dse.cli.options import Json
 from aster_dse.cli.output import heading, number, print_json, print_table, say, stdout_kept_clean, table
 from aster_dse.cli.swept_knobs import base_knobs, swept_values
-from aster_dse.errors import InputError
+from aster_dse.cli.written import checked_output
 
 if TYPE_CHECKING:
     from aster_dse.evaluation.design_sweep import DesignSweep
@@ -98,10 +98,7 @@ def sweep(
     json: Json = False,
 ) -> None:
     """Run a trained network through the arrays of every combination of some knobs of an accelerator."""
-    if output is not None and output.suffix.lower() not in _OUTPUTS:
-        raise InputError(
-            "--output", f"{output} is no kind of file known here", f"end it in {', '.join(_OUTPUTS)}"
-        )
+    checked_output(output, _OUTPUTS)
     knobs = base_knobs(base, hardware, library, set_, conditions, chips)
     values = swept_values(over, knobs)
     policy = {

@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["cores", "gpus", "memory_gib"]
+__all__ = ["WORKER_GIB", "cores", "gpus", "memory_gib", "workers_in_memory"]
+
+WORKER_GIB = 1.5
+"""Memory that a worker may take."""
+_DRIVER_GIB = 1.0
 
 
 def cores() -> int:
@@ -23,6 +27,12 @@ def memory_gib() -> float | None:
         return None
     kib = {line.split(":")[0]: int(line.split()[1]) for line in text.splitlines()}
     return kib.get("MemAvailable", kib["MemFree"]) / 2**20
+
+
+def workers_in_memory() -> int:
+    """Workers that find memory; as many as there are cores where the system does not say."""
+    memory = memory_gib()
+    return cores() if memory is None else max(0, int((memory - _DRIVER_GIB) // WORKER_GIB))
 
 
 def gpus() -> int:

@@ -11,6 +11,7 @@ import typer
 
 from aster_dse.cli.output import say
 from aster_dse.cli.settings import settings
+from aster_dse.commands import command
 from aster_dse.errors import InputError
 
 if TYPE_CHECKING:
@@ -277,9 +278,10 @@ def check_fit(checkpoint: Checkpoint) -> None:
     shape, geometry = workload_shape(checkpoint.workload), checkpoint.trained.geometry
     has = (geometry.synaptic[0].in_channels, geometry.classes)
     if has != (shape.in_channels, shape.classes):
+        adapting = command("finetune", checkpoint.path, name)
         raise InputError(
             str(checkpoint.path),
             f"reads {has[0]} channels and tells {has[1]} classes apart, {name} has {shape.in_channels} and "
             f"{shape.classes}",
-            "--workload names another data set, aster-dse finetune adapts the network",
+            f"--workload names another data set; {adapting} adapts the network",
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from aster_dse.commands import ARTIFACTS_VARIABLE, DEFAULT_STORAGE, STORAGE_VARIABLE, usual_artifacts
 
 if TYPE_CHECKING:
     from aster_dse.space import Constraint
@@ -15,11 +16,13 @@ if TYPE_CHECKING:
 __all__ = [
     "ARTIFACTS_VARIABLE",
     "DEFAULT_STORAGE",
+    "FAILURES",
     "STORAGE_VARIABLE",
     "Address",
     "Artifacts",
     "GpuShare",
     "Json",
+    "RetryFailed",
     "Select",
     "Storage",
     "StudyName",
@@ -28,12 +31,7 @@ __all__ = [
     "artifacts_folder",
     "bounds_of",
     "listed",
-    "storage_words",
 ]
-
-DEFAULT_STORAGE = "sqlite:///aster_dse.db"
-STORAGE_VARIABLE = "ASTER_DSE_STORAGE"
-ARTIFACTS_VARIABLE = "ASTER_DSE_ARTIFACTS"
 
 
 def _study_names(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -74,7 +72,8 @@ Workers = Annotated[
     int | None,
     typer.Option(
         min=0,
-        help="Trainings at once; by default one per core, at most four; 0 trains in this process.",
+        help="Trainings at once; by default one per core (and 1.5 GiB of memory), at most four; "
+        "0 trains in this process.",
     ),
 ]
 Address = Annotated[
@@ -85,6 +84,16 @@ GpuShare = Annotated[
     typer.Option(
         min=0.0,
         help="GPUs, or the part of one, that a training reserves; by default an even share of those here.",
+    ),
+]
+FAILURES = ("all", "diverged", "input", "memory", "data", "machine", "worker", "error")
+"""What ``--retry-failed`` takes; see ``NetworkFailure.kind``."""
+RetryFailed = Annotated[
+    str | None,
+    typer.Option(
+        "--retry-failed",
+        metavar="[KIND]",
+        help="Run trials that failed again, all of them or those of a kind: " + ", ".join(FAILURES[1:]) + ".",
     ),
 ]
 Select = Annotated[
@@ -105,26 +114,7 @@ Where = Annotated[
 
 def artifacts_folder(storage: str, artifacts: Path | None) -> Path:
     """Where the trained networks of a database lie: as told, else beside its file, else here."""
-    if artifacts is not None:
-        return artifacts.expanduser().absolute()
-    from sqlalchemy.engine import make_url
-
-    url = make_url(storage)
-    sqlite = url.get_backend_name() == "sqlite" and url.database
-    folder = Path(url.database or "").absolute().parent if sqlite else Path.cwd()
-    return folder / "aster_dse_artifacts"
-
-
-def storage_words(storage: str, shown: str) -> str:
-    """What a command that is suggested needs so that it finds the same database; never a password.
-
-    Args:
-        storage: the URL as given.
-        shown: the same without its password.
-    """
-    if storage == os.environ.get(STORAGE_VARIABLE, DEFAULT_STORAGE):
-        return ""
-    return f" --storage {shlex.quote(shown)}"
+    return usual_artifacts(storage) if artifacts is None else artifacts.expanduser().absolute()
 
 
 def bounds_of(texts: list[str] | None) -> list[Constraint]:

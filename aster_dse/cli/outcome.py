@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aster_dse.cli.front import columns_of, print_points
-from aster_dse.cli.output import duration, number, print_json, program_here
+from aster_dse.cli.front import default_columns, figures_of, print_points
+from aster_dse.cli.output import duration, number, print_json
+from aster_dse.commands import Places, command, file_name
 from aster_dse.errors import AsterError, InfeasibleError
 
 if TYPE_CHECKING:
@@ -28,16 +27,15 @@ def conclude(
     study: StudyRow,
     summary: SearchSummary,
     *,
-    artifacts: Path,
-    data: str,
-    where: str,
+    places: Places,
+    on_machines: Sequence[str],
     json: bool,
 ) -> None:
     """Print the outcome of a search.
 
     Args:
-        data: the option that names the folder of data sets in those that read them.
-        where: the option that names the database in the commands to try next.
+        places: where the commands to try next find the study.
+        on_machines: options with which a resume trains where this search did.
     """
     from aster_dse.export import study_front
     from aster_dse.store.shown import accuracy_is
@@ -59,14 +57,18 @@ def conclude(
         print(f"hypervolume after {_growth(summary.hypervolumes)} networks")
     if points:
         print(f"the front: {len(points)} configurations, hypervolume {number(summary.hypervolume)}")
-        print_points(points, columns_of(study), most=ROWS)
+        wanted = default_columns(points, figures_of(study))
+        everything = command("pareto", study.name, places=places)
+        print_points(points, wanted, study.objectives, most=ROWS, all_of_them=everything)
         print(accuracy_is(study))
-    print(f"\nstored in {store.url}, the networks in {artifacts}\nnext:")
-    for command in _next(study, summary, bool(points), data):
-        print(f"  {program_here()} {command}{where}")
+    print(f"\nstored in {store.url}, the networks in {places.artifacts}\nnext:")
+    for line in _next(store, study, summary, bool(points), places, on_machines):
+        print(f"  {line}")
+    if places.note:
+        print(f"({places.note})")
 
 
-def judge(store: StudyStore, study: StudyRow, summary: SearchSummary) -> None:
+def judge(store: StudyStore, study: StudyRow, summary: SearchSummary, places: Places) -> None:
     """Say what a search that ran through did not find.
 
     Raises:
@@ -79,7 +81,7 @@ def judge(store: StudyStore, study: StudyRow, summary: SearchSummary) -> None:
     if summary.complete and not store.counts(study.id).feasible:
         raise InfeasibleError(
             f"none of the {summary.evaluations} configurations meets {' and '.join(study.constraints)} "
-            f"(see the nearest: aster-dse pareto {shlex.quote(study.name)})"
+            f"(see the nearest: {command('pareto', study.name, places=places)})"
         )
 
 
@@ -97,13 +99,30 @@ def _growth(volumes: Sequence[float]) -> str:
     return ", ".join(f"{place}: {number(volumes[place - 1])}" for place in [*places, count])
 
 
-def _next(study: StudyRow, summary: SearchSummary, found: bool, data: str) -> list[str]:
-    """Three commands worth trying."""
-    name = shlex.quote(study.name)
-    more = f"resume {name} --trials {2 * max(1, summary.complete + summary.failed)}{data}"
+def _next(
+    store: StudyStore,
+    study: StudyRow,
+    summary: SearchSummary,
+    found: bool,
+    places: Places,
+    on_machines: Sequence[str],
+) -> list[str]:
+    """Commands worth trying."""
+    from aster_dse.store.going_on import trials_to_reach
+
+    def here(verb: str, *arguments: object, options: Sequence[object] = ()) -> str:
+        return command(verb, *arguments, options=options, places=places)
+
+    name = study.name
     if found:
-        return ["dashboard", f"export {name} --select pareto -o {name}-front.yaml{data}", more]
-    return [f"status {name}", f"pareto {name}" if summary.complete else f"trials {name}", more]
+        front = f"{file_name(name)}-front.yaml"
+        lines = [here("dashboard"), here("export", name, options=["--select", "pareto", "-o", front])]
+    else:
+        lines = [here("status", name), here("pareto" if summary.complete else "trials", name)]
+    trials = trials_to_reach(study, store.counts(study.id)) if summary.goes_on else None
+    if trials is not None:
+        lines.append(here("resume", name, options=["--trials", trials, *on_machines]))
+    return lines
 
 
 def _document(summary: SearchSummary, points: list[Point]) -> dict[str, Any]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
-import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
+
+from aster_dse.cli.terminal import shows
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,11 +24,11 @@ __all__ = [
     "duration",
     "files_in_words",
     "heading",
+    "is_window",
     "iso",
     "number",
     "print_json",
     "print_table",
-    "program_here",
     "say",
     "stdout_kept_clean",
     "table",
@@ -39,28 +38,30 @@ _WIDTH_OF_A_FILE = 160
 """Columns where stdout is no terminal: nobody's window, so nothing should be cut."""
 
 
-def program_here() -> str:
-    """How to call this program from here: by its name, or by its path where the shell would not find it."""
-    called = Path(sys.argv[0])
-    if called.name != "aster-dse" or not called.is_file():
-        return "aster-dse"
-    found = shutil.which("aster-dse")
-    return "aster-dse" if found and called.samefile(found) else shlex.quote(str(called))
-
-
 def print_json(document: Any) -> None:
     """The one document of a command with ``--json``."""
-    json.dump(document, sys.stdout, indent=2, allow_nan=False, ensure_ascii=False)
-    sys.stdout.write("\n")
+    text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
+    if not shows(text):
+        text = json.dumps(document, indent=2, allow_nan=False)
+    sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
-def console(*, stderr: bool = False) -> Console:
-    """A console on stdout (or stderr) that neither guesses at markup nor colours numbers."""
+def is_window(stream: TextIO) -> bool:
+    """Whether somebody sees it in a window of some width, or says that it has one."""
+    return stream.isatty() or "COLUMNS" in os.environ
+
+
+def console(*, stderr: bool = False, at_least: int = _WIDTH_OF_A_FILE) -> Console:
+    """A console on stdout (or stderr) that neither guesses at markup nor colours numbers.
+
+    Args:
+        at_least: columns where it is no window.
+    """
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() or "COLUMNS" in os.environ else _WIDTH_OF_A_FILE
+    width = None if is_window(stream) else max(at_least, _WIDTH_OF_A_FILE)
     return Console(file=stream, width=width, markup=False, highlight=False, emoji=False, soft_wrap=False)
 
 

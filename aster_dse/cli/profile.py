@@ -26,6 +26,7 @@ from aster_dse.cli.networks import (
 )
 from aster_dse.cli.options import Json
 from aster_dse.cli.output import print_json, print_table, say, stdout_kept_clean, table
+from aster_dse.cli.written import checked_output
 
 if TYPE_CHECKING:
     from aster_dse.activity.firing_log import FiringLog
@@ -61,6 +62,7 @@ def profile(
     json: Json = False,
 ) -> None:
     """Measure firing rates by layer and step on training data, and the accuracy."""
+    checked_output(output)
     wanted = wishes(workload, preset, set_, weights)
     with stdout_kept_clean():
         from aster_dse.activity.firing_log import write_firing_log

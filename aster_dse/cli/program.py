@@ -26,6 +26,7 @@ from aster_dse.cli import (
     repeat,
     search,
     serve,
+    show,
     spaces,
     stop,
     studies,
@@ -34,7 +35,9 @@ from aster_dse.cli import (
     trials,
 )
 from aster_dse.cli.extras import why_missing
-from aster_dse.errors import AsterError, UnreachableError
+from aster_dse.cli.options import FAILURES
+from aster_dse.cli.passwords import hide_passwords
+from aster_dse.errors import AsterError, InputError, UnreachableError, problems_of
 
 __all__ = ["app", "run"]
 
@@ -70,7 +73,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "studies": studies.studies,
         "status": studies.status,
         "trials": trials.trials,
-        "show": trials.show,
+        "show": show.show,
         "pareto": front.pareto,
         "importance": importance.importance,
         "slice": importance.slice_,
@@ -114,18 +117,38 @@ def _program(
         raise typer.Exit
 
 
+def _with_kind(words: list[str]) -> list[str]:
+    """``--retry-failed`` without its kind, which may be left out, with that of all."""
+    for place, word in enumerate(words):
+        following = words[place + 1].split(",") if place + 1 < len(words) else [""]
+        if word == "--retry-failed" and not set(following) <= set(FAILURES):
+            return [*words[: place + 1], "all", *words[place + 1 :]]
+    return words
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line; returns its exit code and prints at most one line about what went wrong."""
-    words = sys.argv[1:] if arguments is None else list(arguments)
+    """Run one command line; returns its exit code and prints a line about each thing that went wrong."""
+    words = _with_kind(sys.argv[1:] if arguments is None else list(arguments))
+
+    def fail(message: str, code: int, remedy: str = "") -> int:
+        line = " ".join(part.strip() for part in message.splitlines() if part.strip())
+        line = hide_passwords(line + (f" ({remedy})" if remedy else ""), words)
+        print(f"{PROGRAM}: error: {line}", file=sys.stderr)
+        return code
+
     try:
         code = get_command(app).main(args=words, prog_name=PROGRAM, standalone_mode=False)
+    except InputError as error:
+        for problem in problems_of(error):
+            fail(str(problem), error.exit_code)
+        return error.exit_code
     except AsterError as error:
-        return _fail(str(error), error.exit_code)
+        return fail(str(error), error.exit_code)
     except _UsageError as error:
         # Asked for nothing, the program has shown its help.
-        return _fail(error.format_message(), 2, "see --help") if error.format_message() else 2
+        return fail(error.format_message(), 2, "see --help") if error.format_message() else 2
     except typer.Abort:
-        return _fail("cancelled", 1)
+        return fail("cancelled", 1)
     except BrokenPipeError:
         raise
     except Exception as error:
@@ -133,17 +156,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
             raise
         missing = why_missing(error) if isinstance(error, ModuleNotFoundError) else None
         if missing is not None:
-            return _fail(str(missing), missing.exit_code)
+            return fail(str(missing), missing.exit_code)
         text = f"{type(error).__name__}: {error}".rstrip(": ")
         if isinstance(error, ConnectionError) or type(error).__module__.partition(".")[0] == "ray":
-            return _fail(text, UnreachableError.exit_code, "the cluster or the database went away")
+            return fail(text, UnreachableError.exit_code, "the cluster or the database went away")
         if isinstance(error, OSError):
-            return _fail(text, AsterError.exit_code)
-        return _fail(text, AsterError.exit_code, f"a fault of the program; {DEBUG}=1 shows where")
+            return fail(text, AsterError.exit_code)
+        return fail(text, AsterError.exit_code, f"a fault of the program; {DEBUG}=1 shows where")
     return code if isinstance(code, int) else 0
-
-
-def _fail(message: str, code: int, remedy: str = "") -> int:
-    line = " ".join(message.split())
-    print(f"{PROGRAM}: error: {line}" + (f" ({remedy})" if remedy else ""), file=sys.stderr)
-    return code

@@ -204,8 +204,12 @@ class _Lines:
         if number in self._begun:
             self._print(f"trial {number} goes on")
             return
+        self._begun.add(number)
         network = candidate.network
         self._print(f"trial {number} started: width {network.width}, depth {network.depth}, {network.neuron}")
+
+    def notice(self, text: str) -> None:
+        self._print(text)
 
     def epoch(self, report: EpochReport) -> None:
         self._report(report)
@@ -222,7 +226,6 @@ class _Lines:
             self._print(f"trial {report.trial}: {_at(report)}", self._state.left())
 
     def trial_ended(self, outcome: Outcome, progress: Progress) -> None:
-        self._begun.add(outcome.trial)
         self._state.end(outcome, progress)
         self._print(
             f"{_ended(outcome)} | {self._state.done} of {progress.target} trials, {_facts(progress)}",
@@ -247,9 +250,14 @@ class _Bars:
 
     def trial_started(self, number: int, candidate: Candidate) -> None:
         self._state.begin(number, candidate)
+        if number in self._tasks:  # interrupted before
+            self._bars.remove_task(self._tasks.pop(number))
         self._tasks[number] = self._bars.add_task(
-            f"trial {number}", total=candidate.training.epochs, facts="waiting"
+            f"trial {number}", total=candidate.training.epochs, facts=""
         )
+
+    def notice(self, text: str) -> None:
+        self._bars.console.print(text)
 
     def epoch(self, report: EpochReport) -> None:
         facts = f"accuracy {report.accuracy:.3f}"

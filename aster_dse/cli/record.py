@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from aster_dse.cli.networks import Data, Settings
 from aster_dse.cli.options import Json
 from aster_dse.cli.output import duration, print_json, say
 from aster_dse.cli.settings import settings
+from aster_dse.commands import Places, command
 
 __all__ = ["record"]
 
@@ -78,10 +78,10 @@ def record(
     each = f", {made.events / made.recorded:,.0f} events each" if made.recorded else ""
     print(f"{output}: {made.recorded:,} recordings of {made.duration_us / 1000:g} ms made{kept}{each}")
     place = output.absolute()
-    print(
-        f"read them as the workload event-folder, folder {place.name}, classes {made.classes}, "
-        f"with --data {shlex.quote(str(place.parent))}"
-    )
+    knobs = {"workload.folder": place.name, "workload.classes": made.classes}
+    options = [word for path, value in knobs.items() for word in ("--set", f"{path}={value}")]
+    print("train on them with:")
+    print(f"  {command('train', 'event-folder', options=options, places=Places(data=place.parent))}")
 
 
 def _progress() -> Callable[[int, int], None]:

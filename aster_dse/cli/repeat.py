@@ -25,12 +25,13 @@ from aster_dse.cli.options import (
     bounds_of,
 )
 from aster_dse.cli.output import heading, number, print_json, print_table, say, stdout_kept_clean, table
+from aster_dse.commands import Places, command
 from aster_dse.errors import AsterError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aster_dse.cli.run import Machines
+    from aster_dse.cli.machines import Machines
     from aster_dse.export import Point
     from aster_dse.search.protocol import NetworkFailure
     from aster_dse.space import Candidate, Constraint, WorkloadConfig
@@ -57,7 +58,8 @@ def repeat(
     json: Json = False,
 ) -> None:
     """Train the networks of configurations with other seeds, and show how much the figures vary."""
-    from aster_dse.cli.run import Machines, made_folder
+    from aster_dse.cli.machines import Machines
+    from aster_dse.cli.written import made_folder
     from aster_dse.export import select as chosen
     from aster_dse.export.repeats import waiting_networks
     from aster_dse.search.study import check_same_model
@@ -74,7 +76,11 @@ def repeat(
     _compare_data([candidate for candidate, _ in networks], data)
     say(f"{len(points)} configurations, {seeds} other seeds: {len(networks)} networks to train")
     folder = made_folder(artifacts_folder(storage, artifacts))
-    done, failures = _train(storage, row, networks, Machines(workers, address, gpus_per_worker, data), folder)
+    machines = Machines(workers, address, gpus_per_worker, data)
+    options = ["--select", select, *(word for bound in where or () for word in ("--where", bound))]
+    options += ["--seeds", str(seeds), *machines.words()]
+    go_on = command("repeat", study, options=options, places=Places(storage, folder, data))
+    done, failures = _train(storage, row, networks, machines, folder, go_on)
     bounds = [parse_constraint(text) for text in row.constraints]
     with StudyReader(storage) as reader:
         known = reader.repeats(row.id)
@@ -86,7 +92,7 @@ def repeat(
         _print(found, row.objectives, bool(bounds))
     if done < len(networks):
         raise SearchInterruptedError(
-            f"interrupted after a drain, {done} of {len(networks)} networks done; the same command goes on"
+            f"interrupted after a drain, {done} of {len(networks)} networks done; go on with: {go_on}"
         )
     if failures and not any(entry["repeats"] for entry in found):
         raise AsterError(f"none of {len(networks)} networks could be trained: {failures[0].reason}")
@@ -119,6 +125,7 @@ def _train(
     networks: Sequence[tuple[Candidate, tuple[Point, ...]]],
     machines: Machines,
     folder: Path,
+    go_on: str,
 ) -> tuple[int, list[NetworkFailure]]:
     """Train networks and keep what came of them; how many ended, and those that failed.
 
@@ -159,7 +166,7 @@ def _train(
                     say(f"{done} of {len(networks)} networks: {_outcome(rows, failure)}")
         except KeyboardInterrupt:
             raise SearchInterruptedError(
-                "stopped at once; what had ended is kept, the same command goes on from there"
+                f"stopped at once; what had ended is kept, go on with: {go_on}"
             ) from None
     return done, failures
 

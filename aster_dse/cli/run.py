@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aster_dse.cli.interrupt import SearchInterruptedError, drained_by_signals
+from aster_dse.cli.machines import Machines, check_machines, gpu_share
 from aster_dse.cli.output import say, stdout_kept_clean
-from aster_dse.errors import InputError, NotFoundError
+from aster_dse.errors import MachineFaultError, NotFoundError, machine_fault
 
 if TYPE_CHECKING:
     from aster_dse.hardware.sources import ModelRecord
@@ -21,33 +20,7 @@ if TYPE_CHECKING:
     from aster_dse.store import StudyRow, StudyStore
     from aster_dse.workload import KnownData
 
-__all__ = ["Machines", "executor_for", "made_folder", "run"]
-
-
-@dataclass(frozen=True)
-class Machines:
-    """Where the trainings run."""
-
-    workers: int | None
-    address: str | None
-    gpus_per_worker: float | None
-    data: Path | None = None
-    """Folder in which data sets lie, on this machine; None for the usual one."""
-
-
-def made_folder(folder: Path) -> Path:
-    """The artifacts folder, made before hours of training find out that it cannot be.
-
-    Raises:
-        InputError: it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            "--artifacts", f"{folder} cannot be made: {error.strerror}", "name another"
-        ) from None
-    return folder
+__all__ = ["executor_for", "run"]
 
 
 def run(
@@ -62,6 +35,7 @@ def run(
     go_on: str,
     data: Sequence[KnownData] = (),
     rescored: ModelRecord | None = None,
+    retry_failed: Collection[str] = (),
 ) -> tuple[SearchSummary, bool]:
     """Search until the study has ``space.search.trials`` trials, with progress on stderr.
 
@@ -71,12 +45,14 @@ def run(
         go_on: the command that resumes, for whoever interrupts.
         data: what the study's data sets are.
         rescored: as for :func:`~aster_dse.search.driver.run_search`.
+        retry_failed: kinds of failure whose trials are run again.
 
     Returns:
         The summary, and whether the first Ctrl-C ended the search before its time.
 
     Raises:
         SearchInterruptedError: a second one stopped it at once.
+        MachineFaultError: the machine lacked something for too long.
     """
     from aster_dse.store import StudyCounts
 
@@ -101,7 +77,7 @@ def run(
                 executor_for(
                     machines,
                     space.search.resources_per_training,
-                    max(target - done, again),
+                    max(target - done, again, counts.failed if retry_failed else 0),
                     data_needed=lambda: needed_by_workers(space, data, data=machines.data),
                 ) as executor,
                 search_progress(target, done) as observer,
@@ -118,7 +94,12 @@ def run(
                     observer=observer,
                     stop=stopping,
                     rescored=rescored,
+                    retry_failed=retry_failed,
                 )
+        except (MachineFaultError, OSError, MemoryError) as error:
+            if not isinstance(error, MachineFaultError) and not machine_fault(error):
+                raise
+            raise MachineFaultError(f"{error} (what ran is interrupted; once mended: {go_on})") from error
         except KeyboardInterrupt:
             raise SearchInterruptedError(
                 f"stopped at once; finished trials are kept, the others go on from their last epoch: {go_on}"
@@ -144,14 +125,8 @@ def executor_for(
     """
     from aster_dse.search.serial import SerialExecutor
 
-    if machines.workers == 0 and machines.address is not None:
-        raise InputError("--workers", "0 trains in this process, not on a cluster", "drop it or --address")
-    if machines.workers == 0 and resources.workers > 1:
-        raise InputError(
-            "--workers",
-            f"0 trains in this process, and a training shall have {resources.workers}",
-            "drop it, or --set search.resources_per_training.workers=1",
-        )
+    if left > 0:
+        check_machines(machines, resources)
     executor: Executor
     if machines.workers == 0 or left <= 0:
         from aster_dse.cli.machine import gpus
@@ -162,15 +137,10 @@ def executor_for(
         finally:
             executor.close()
         return
-    _need_ray_train(resources)
-    from aster_dse.cli.machine import cores, gpus
+    from aster_dse.cli.machine import cores, gpus, workers_in_memory
     from aster_dse.workers.cluster import join, local_cluster
 
-    share = machines.gpus_per_worker if machines.gpus_per_worker is not None else resources.gpus
-    if resources.workers > 1 and (share or 0.0) % 1.0:
-        raise InputError(
-            "--gpus-per-worker", f"{share:g}: workers of one training cannot share a GPU", "whole GPUs"
-        )
+    share = gpu_share(machines, resources)
     if machines.address is not None:
         say(f"joining the cluster at {machines.address} ...")
         cluster = join(machines.address)
@@ -179,6 +149,8 @@ def executor_for(
     else:
         processes = resources.workers * resources.cpus
         limit = machines.workers if machines.workers is not None else min(cores() // processes, 4)
+        if machines.workers is None:
+            limit = min(limit, workers_in_memory() // resources.workers)
         found = gpus()
         if resources.workers > 1 and found:
             limit = min(limit, found // resources.workers)
@@ -207,15 +179,6 @@ def _check_data(workloads: Sequence[WorkloadConfig], data: Path | None) -> None:
         say("comparing the data of the cluster's machines ...")
         nodes = check_nodes(workloads, data)
         say(f"{nodes} machines have the data")
-
-
-def _need_ray_train(resources: TrainingResources) -> None:
-    if resources.workers > 1 and (find_spec("pyarrow") is None or find_spec("tensorboardX") is None):
-        raise InputError(
-            "search.resources_per_training.workers",
-            f"{resources.workers} workers need Ray Train, which is not installed",
-            "pip install 'ray[train]>=2.60'",
-        )
 
 
 def _share(gpus: int, trainings: int, workers: int) -> float:

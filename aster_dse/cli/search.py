@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
@@ -13,27 +12,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aster_dse.cli.data import data_words, identified_data, say_unverified
+from aster_dse.cli.data import identified_data, say_unverified
 from aster_dse.cli.extras import need
 from aster_dse.cli.interrupt import SearchInterruptedError
 from aster_dse.cli.networks import Data
 from aster_dse.cli.options import (
     DEFAULT_STORAGE,
+    FAILURES,
     Address,
     Artifacts,
     GpuShare,
     Json,
+    RetryFailed,
     Storage,
     StudyName,
     Workers,
     artifacts_folder,
-    storage_words,
 )
-from aster_dse.cli.output import program_here, say
+from aster_dse.cli.output import say
+from aster_dse.commands import Places, command
 from aster_dse.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
-    from aster_dse.cli.run import Machines
+    from aster_dse.cli.machines import Machines
     from aster_dse.hardware.sources import ModelRecord
     from aster_dse.space import SearchSpace
     from aster_dse.store import StudyRow, StudyStore
@@ -112,11 +113,13 @@ def search(
     """Search a space: start a study, or go on with it."""
     _need(workers)
     from aster_dse import __version__
-    from aster_dse.cli.run import Machines, made_folder
+    from aster_dse.cli.machines import Machines, check_machines
+    from aster_dse.cli.spaces import check_data
+    from aster_dse.cli.written import made_folder
     from aster_dse.search.space_checks import check_space
     from aster_dse.search.study import open_study
     from aster_dse.space import load_space
-    from aster_dse.store import StudyStore
+    from aster_dse.store import StudyStore, require_place
 
     machines = Machines(workers, address, gpus_per_worker, data)
     chosen = load_space(space).override(*(set_ or ()))
@@ -138,9 +141,12 @@ def search(
     checked = check_space(chosen, space, data=data)
     for note in checked.notes:
         say(f"note: {note}")
+    check_machines(machines, chosen.search.resources_per_training)
+    check_data(chosen, data)
+    require_place(storage)
     found = identified_data(chosen, data)
+    folder = made_folder(artifacts_folder(storage, artifacts))
     with StudyStore(storage) as store:
-        folder = made_folder(artifacts_folder(storage, artifacts))
         chosen = _as_begun(store, name, chosen, asked, start_from)
         if start_from is not None:
             chosen = _with_settings(chosen, {"start": _starts(store, start_from, chosen)})
@@ -176,13 +182,16 @@ def resume(
             help="First score all networks anew from their traces, with the present model and libraries.",
         ),
     ] = False,
+    retry_failed: RetryFailed = None,
     artifacts: Artifacts = None,
     storage: Storage = DEFAULT_STORAGE,
     json: Json = False,
 ) -> None:
     """Go on with a study after anything, with the space that is in the store."""
     _need(workers)
-    from aster_dse.cli.run import Machines, made_folder
+    from aster_dse.cli.machines import Machines, check_machines
+    from aster_dse.cli.spaces import check_data
+    from aster_dse.cli.written import made_folder
     from aster_dse.hardware.sources import model_record
     from aster_dse.search.space_checks import check_space
     from aster_dse.search.study import check_networks, check_same_model, keep_data
@@ -193,12 +202,14 @@ def resume(
     with StudyReader(storage) as reader:  # which, unlike a store, makes no database where there is none
         reader.study(study)
     with StudyStore(storage) as store:
-        folder = made_folder(artifacts_folder(storage, artifacts))
         row = store.study(study)
         space = SearchSpace.from_mapping(row.space, f"study {study}")
         space = _with_settings(space, {} if trials is None else {"trials": trials})
+        check_machines(machines, space.search.resources_per_training)
+        check_data(space, data)
         found = identified_data(space, data)
         row = keep_data(store, row, found)
+        folder = made_folder(artifacts_folder(storage, artifacts))
         model = model_record(space, known=row.model)
         if rescore:
             check_networks(store.scored_keys(row.id), folder)
@@ -218,6 +229,7 @@ def resume(
             json,
             data=found,
             rescored=model if rescore else None,
+            retry_failed=() if retry_failed is None else _kinds_of_failure(retry_failed),
         )
 
 
@@ -252,13 +264,16 @@ def _search(
     *,
     data: Sequence[KnownData],
     rescored: ModelRecord | None = None,
+    retry_failed: Collection[str] = (),
 ) -> None:
     from aster_dse.cli.outcome import conclude, judge
     from aster_dse.cli.run import run
 
-    where = storage_words(storage, store.url)
-    lies = data_words(machines.data)
-    go_on = f"{program_here()} resume {shlex.quote(name)} --trials {space.search.trials}{lies}{where}"
+    places = Places(storage, artifacts, machines.data)
+    on_machines = machines.words()
+    go_on = command(
+        "resume", name, options=["--trials", space.search.trials, *on_machines], places=places
+    ) + (f" ({places.note})" if places.note else "")
     with suppress(NotFoundError):
         say_unverified(store, store.study(name))
     summary, interrupted = run(
@@ -272,12 +287,21 @@ def _search(
         go_on=go_on,
         data=data,
         rescored=rescored,
+        retry_failed=retry_failed,
     )
     study = store.study(name)
-    conclude(store, study, summary, artifacts=artifacts, data=lies, where=where, json=json)
+    conclude(store, study, summary, places=places, on_machines=on_machines, json=json)
     if interrupted:
         raise SearchInterruptedError(f"interrupted after a drain; go on with: {go_on}")
-    judge(store, study, summary)
+    judge(store, study, summary, places)
+
+
+def _kinds_of_failure(words: str) -> tuple[str, ...]:
+    kinds = tuple(word.strip() for word in words.split(","))
+    for kind in kinds:
+        if kind not in FAILURES:
+            raise InputError("--retry-failed", f"{kind!r} is no kind of failure", ", ".join(FAILURES))
+    return kinds
 
 
 def _with_settings(space: SearchSpace, settings: Mapping[str, Any]) -> SearchSpace:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aster_dse.errors import NotFoundError
+from aster_dse.errors import NotFoundError, Problems
+
+if TYPE_CHECKING:
+    from aster_dse.space.document import Place
 
 __all__ = ["group", "hardware_file", "settings"]
 
@@ -21,7 +24,7 @@ def settings(words: Iterable[str], allowed: Sequence[str]) -> dict[str, Any]:
     Raises:
         InputError: no setting, no such knob here, or a value that it does not take.
     """
-    from aster_dse.space.document import Place, nearest_name, parse_yaml
+    from aster_dse.space.document import Place, nearest_name, parse_setting
     from aster_dse.space.knobs import knobs
 
     groups = tuple(entry for entry in allowed if entry.endswith("."))
@@ -36,10 +39,7 @@ def settings(words: Iterable[str], allowed: Sequence[str]) -> dict[str, Any]:
         if path not in known:
             raise place.error(f"there is no knob {path}", nearest_name(path, known))
         knob = knobs()[path]
-        value = parse_yaml(text, place)
-        if knob.kind == "string" and value is not None and not isinstance(value, str):
-            value = text.strip()  # 0011 is text here, and nobody can see the quotes that a shell takes away
-        found[path] = knob.check(value, place)
+        found[path] = knob.check(parse_setting(text, place, is_text=knob.kind == "string"), place)
     return found
 
 
@@ -50,32 +50,47 @@ def group(knobs: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def hardware_file(file: Path) -> dict[str, Any]:
-    """The knobs of an accelerator by path, from a YAML file that holds them as ``rows: 64``.
+    """The knobs of an accelerator by path, from a YAML file: ``rows: 64``, or all of them in ``hardware:``.
 
     Relative paths of a library or preset in it are relative to the file.
 
     Raises:
         NotFoundError: there is no such file.
-        InputError: it cannot be read, or the first knob in it that is none or takes another value.
+        InputError: it cannot be read, or knobs in it are none or take other values.
     """
-    from aster_dse.space.document import Place, nearest_name, parse_yaml
-    from aster_dse.space.knobs import knobs
+    from aster_dse.space.document import Place, in_lines, parse_yaml
 
-    place = Place(str(file))
     try:
-        content = parse_yaml(file.read_text(encoding="utf-8"), place)
+        text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise NotFoundError(f"{file}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise place.error(f"cannot be read: {getattr(error, 'strerror', None) or 'not text'}") from None
+        raise Place(str(file)).error(
+            f"cannot be read: {getattr(error, 'strerror', None) or 'not text'}"
+        ) from None
+    with in_lines(text, str(file)):
+        return _hardware_knobs(parse_yaml(text, Place(str(file))), Place(str(file)), file)
+
+
+def _hardware_knobs(content: Any, place: Place, file: Path) -> dict[str, Any]:
+    from aster_dse.space.document import nearest_name
+    from aster_dse.space.knobs import knobs
+
+    if isinstance(content, dict) and list(content) == ["hardware"]:
+        content, place = content["hardware"], place.at("hardware")
     if not isinstance(content, dict):
         raise place.error("no mapping", "write it like rows: 64")
     known = {path.removeprefix("hardware."): path for path in knobs() if path.startswith("hardware.")}
-    for name in content:
-        if name not in known:
-            raise place.at(name).error("unknown knob", nearest_name(name, known))
-    found = {known[name]: knobs()[known[name]].check(v, place.at(name)) for name, v in content.items()}
-    return {path: _beside(file, path, value) for path, value in found.items()}
+    problems = Problems()
+    found = {}
+    for name, value in content.items():
+        with problems.noted():
+            if name not in known:
+                raise place.at(name).error("unknown knob", nearest_name(name, known))
+            path = known[name]
+            found[path] = _beside(file, path, knobs()[path].check(value, place.at(name)))
+    problems.refuse()
+    return found
 
 
 def _beside(file: Path, path: str, value: Any) -> Any:

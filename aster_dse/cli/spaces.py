@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -70,6 +71,22 @@ def check(
     print(f"hypervolumes are measured from: {point}")
     for note in notes:
         print(f"note: {note}")
+
+
+def check_data(space: SearchSpace, data: Path | None = None) -> None:
+    """Refuse a data set that is not there before a study, or a further run of one, begins.
+
+    Args:
+        data: folder in which data sets lie; None for the usual one.
+
+    Raises:
+        NotFoundError: its folder is missing.
+    """
+    from aster_dse.workload import require_data
+
+    name = space.fixed.get("workload.name")
+    if isinstance(name, str):
+        require_data(name, space.fixed.get("workload.folder"), data=data)
 
 
 def _words(value: object) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -28,11 +28,15 @@ def stop(
 ) -> None:
     """End a search that runs on this machine: what runs is finished, nothing more is begun."""
     from aster_dse.store import StudyReader
-    from aster_dse.store.shown import data_option
+    from aster_dse.store.going_on import resume_command
 
     with StudyReader(storage) as reader:
         row = reader.study(study)
         holder = reader.lease_holder(row.id)
+        counts = reader.counts(row.id)
+        # The trials that run will have ended.
+        ended = replace(counts, complete=counts.complete + counts.running, running=0)
+        go_on = resume_command(row, ended, reader.places)
     if holder is None:
         raise NotFoundError(f"study {study!r} is not being searched")
     if holder.host != socket.gethostname() or not _is_ours(holder.pid):
@@ -45,8 +49,7 @@ def stop(
         print_json({"study": study, "pid": holder.pid, "host": holder.host, "now": now})
     else:
         what = "stopping at once" if now else "finishing the trials that run"
-        resume = f"aster-dse resume {shlex.quote(study)}{data_option(row)}"
-        print(f"{study}: process {holder.pid} is {what}; go on with: {resume}")
+        print(f"{study}: process {holder.pid} is {what}" + (f"; go on with: {go_on}" if go_on else ""))
 
 
 def _is_ours(pid: int) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shlex
 import sys
 import time
 from dataclasses import asdict
@@ -192,7 +191,8 @@ def _driver(reader: StudyReader, study: StudyRow) -> dict[str, Any] | None:
 
 def _status(reader: StudyReader, study: StudyRow) -> dict[str, Any]:
     from aster_dse.cli.figures import front_figures
-    from aster_dse.store.shown import accuracy_is, data_option, unverified_trials
+    from aster_dse.store.going_on import resume_command
+    from aster_dse.store.shown import accuracy_is, unverified_trials
 
     trials = reader.trials(study.id)
     counts = reader.counts(study.id)
@@ -210,7 +210,6 @@ def _status(reader: StudyReader, study: StudyRow) -> dict[str, Any]:
         "accuracy_is": accuracy_is(study),
         "data": None if study.data is None else [dict(entry) for entry in study.data],
         "data_unverified": unverified_trials(trials),
-        "data_option": data_option(study),
         "trials_per_hour": None if pace is None else 3600.0 / pace,
         "time_left_s": left * pace if pace is not None and driver is not None else None,
         "failures": [
@@ -223,6 +222,7 @@ def _status(reader: StudyReader, study: StudyRow) -> dict[str, Any]:
             for trial in trials
             if trial.state == "failed"
         ],
+        "resume": resume_command(study, counts, reader.places),
         "storage": reader.url,
     }
 
@@ -278,9 +278,9 @@ def _print_status(facts: dict[str, Any]) -> None:
     trials = facts["trials"]
     driver = facts["driver"]
     if driver is None:
-        resume = f"aster-dse resume {shlex.quote(facts['study'])}{facts['data_option']}"
-        left = f"{trials['running']} trials were interrupted; go on with: {resume}"
-        print(f"{facts['study']}: {left if trials['running'] else 'idle'}")
+        left = f"{trials['running']} trials were interrupted" if trials["running"] else "idle"
+        more = f"go on with: {facts['resume']}" if facts["resume"] else "there is nothing left to search"
+        print(f"{facts['study']}: {left}; {more}")
     else:
         print(f"{facts['study']}: driven by {driver['label']}, process {driver['pid']} on {driver['host']}")
     done = trials["complete"] + trials["failed"] + trials["paused"]

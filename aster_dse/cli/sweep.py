@@ -41,6 +41,7 @@ from aster_dse.cli.networks import (
 )
 from aster_dse.cli.options import Json
 from aster_dse.cli.output import number, print_json, print_table, say, stdout_kept_clean, table
+from aster_dse.cli.written import checked_output
 from aster_dse.errors import InputError
 
 if TYPE_CHECKING:
@@ -106,10 +107,7 @@ def sweep(
     json: Json = False,
 ) -> None:
     """Sweep skipped attention and exit thresholds, every cell exact, and draw the heat map."""
-    if output is not None and output.suffix.lower() not in _OUTPUTS:
-        raise InputError(
-            "--output", f"{output} is no kind of file known here", f"end it in {', '.join(_OUTPUTS)}"
-        )
+    checked_output(output, _OUTPUTS)
     if skip is not None and skip_threshold is not None:
         raise InputError("--skip, --skip-threshold", "both are given", "choose one")
     counts = None if skip is None else _list(skip, "--skip", int)

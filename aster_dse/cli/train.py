@@ -24,7 +24,8 @@ from aster_dse.cli.networks import (
 from aster_dse.cli.options import Json
 from aster_dse.cli.output import say, stdout_kept_clean
 from aster_dse.cli.settings import settings
-from aster_dse.cli.training_run import Plan, option_words, report, run_training, typed
+from aster_dse.cli.training_run import Plan, option_words, report, run_training
+from aster_dse.commands import Places, command
 from aster_dse.errors import InputError
 
 if TYPE_CHECKING:
@@ -69,10 +70,11 @@ def train(
         chosen = _preset_for(workload, preset, knobs)
         candidate = identified(_candidate(_workload(workload, chosen), chosen, None, knobs), data)
         folder = output or Path(f"{workload}-{candidate.training_key()}")
-        words = ["train", workload, *option_words(preset, data, set_, folder, device, threads, test)]
-        plan = Plan(candidate, folder, data, checked_device(device), threads, typed(words))
+        options = option_words(preset, set_, folder, device, threads, test)
+        again = command("train", workload, options=options, places=Places(data=data))
+        plan = Plan(candidate, folder, data, checked_device(device), threads, again)
         document = run_training(plan, test=test)
-    report(document, json=json)
+    report(document, data=data, json=json)
 
 
 def finetune(
@@ -115,12 +117,13 @@ def finetune(
         candidate = identified(_candidate(base, chosen, found.network, knobs), data)
         initial = _initial(found.trained, candidate, checkpoint)
         folder = output or Path(f"{name}-{candidate.training_key()}-from-{initial.digest[:8]}")
-        words = ["finetune", str(checkpoint), *([workload] if workload else [])]
-        words += ["--weights", weights.value] if weights else []
-        words += option_words(preset, data, set_, folder, device, threads, test)
-        plan = Plan(candidate, folder, data, checked_device(device), threads, typed(words), initial)
+        options = ["--weights", weights.value] if weights else []
+        options += option_words(preset, set_, folder, device, threads, test)
+        named = [checkpoint, workload] if workload else [checkpoint]
+        again = command("finetune", *named, options=options, places=Places(data=data))
+        plan = Plan(candidate, folder, data, checked_device(device), threads, again, initial)
         document = run_training(plan, test=test)
-    report(document, json=json)
+    report(document, data=data, json=json)
 
 
 def _preset_for(workload: str, name: str | None, knobs: dict[str, Any]) -> Preset | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,10 @@ from aster_dse.cli.data import loaded
 from aster_dse.cli.interrupt import SearchInterruptedError, drained_by_signals
 from aster_dse.cli.network_progress import epochs_progress
 from aster_dse.cli.networks import DeviceName
-from aster_dse.cli.output import duration, print_json, program_here, say
-from aster_dse.errors import ExistsError, InputError
+from aster_dse.cli.output import duration, print_json, say
+from aster_dse.cli.written import made_folder
+from aster_dse.commands import Places, command
+from aster_dse.errors import ExistsError
 
 if TYPE_CHECKING:
     from aster_dse.evaluation.verdict import Verdict
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from aster_dse.training import EpochRow, InitialWeights, TrainedNetwork
     from aster_dse.workload import Workload
 
-__all__ = ["Plan", "option_words", "report", "run_training", "typed"]
+__all__ = ["Plan", "option_words", "report", "run_training"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,6 @@ class Plan:
 
 def option_words(
     preset: str | None,
-    data: Path | None,
     set_: list[str] | None,
     folder: Path,
     device: DeviceName,
@@ -48,18 +48,12 @@ def option_words(
 ) -> list[str]:
     """The options of a training as they would be typed again."""
     words = ["--preset", preset] if preset else []
-    words += ["--data", str(data)] if data else []
     for setting in set_ or []:
         words += ["--set", setting]
     words += ["-o", str(folder)]
     words += ["--device", device.value] if device is not DeviceName.AUTO else []
     words += ["--threads", str(threads)] if threads != 1 else []
     return words + (["--test"] if test else [])
-
-
-def typed(words: list[str]) -> str:
-    """A command as it can be typed here."""
-    return f"{program_here()} {shlex.join(words)}"
 
 
 def run_training(plan: Plan, *, test: bool) -> dict[str, Any]:
@@ -80,7 +74,7 @@ def run_training(plan: Plan, *, test: bool) -> dict[str, Any]:
     candidate = plan.candidate
     _refuse_other(plan)
     workload = loaded(candidate.workload, plan.data)
-    _made(plan.folder)
+    made_folder(plan.folder, "--output")
     epochs, done = candidate.training.epochs, 0
     say(
         f"training on {len(workload.train)} samples of {candidate.workload.name}, "
@@ -153,14 +147,6 @@ def _difference(theirs: Any, ours: Any, path: str = "") -> str:
     return ""
 
 
-def _made(folder: Path) -> None:
-    """Make the folder before hours of training find out that it cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError("--output", f"{folder} cannot be made: {error.strerror}", "name another") from None
-
-
 def _tested(trained: TrainedNetwork, workload: Workload, threads: int) -> Verdict:
     from aster_dse.evaluation.subject import workload_subject
     from aster_dse.evaluation.verdict import exits_at, verdict
@@ -202,8 +188,8 @@ def _document(
     return document
 
 
-def report(document: dict[str, Any], *, json: bool) -> None:
-    """Print the outcome."""
+def report(document: dict[str, Any], *, data: Path | None, json: bool) -> None:
+    """Print the outcome, and what to try next with the data in ``data``."""
     if json:
         print_json(document)
         return
@@ -223,6 +209,5 @@ def report(document: dict[str, Any], *, json: bool) -> None:
     epochs = f"{document['epochs']} epoch{'s' if document['epochs'] != 1 else ''}"
     print(f"{epochs} in {took}, {document['parameters']:,} parameters")
     print(f"checkpoint: {document['checkpoint']}\nnext:")
-    checkpoint = shlex.quote(document["checkpoint"])
-    for command in ("evaluate", "profile", "sweep"):
-        print(f"  {program_here()} {command} {checkpoint}" + (" -o sweep.png" if command == "sweep" else ""))
+    for verb, options in (("evaluate", []), ("profile", []), ("sweep", ["-o", "sweep.html"])):
+        print(f"  {command(verb, document['checkpoint'], options=options, places=Places(data=data))}")

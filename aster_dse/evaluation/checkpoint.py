@@ -28,6 +28,7 @@ from aster_dse.network.published import (
 )
 from aster_dse.network.weights_file import WeightsCopy, read_metadata, read_weights
 from aster_dse.space import NetworkConfig, WorkloadConfig
+from aster_dse.space.model_words import model_error
 from aster_dse.space.presets import Preset, preset, preset_names
 from aster_dse.training import TrainedNetwork, load_trained
 from aster_dse.training.checkpoint import EPOCH_FILE, NETWORK_FILE
@@ -279,6 +280,4 @@ def _validated(kind: type[ConfigT], values: Mapping[str, Any], where: str) -> Co
     try:
         return kind(**values)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
-        raise InputError(f"{where}: {name}", f"{first['input']!r}: {first['msg'].lower()}") from None
+        raise model_error(error, kind, where) from None

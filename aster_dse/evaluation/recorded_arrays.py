@@ -34,8 +34,8 @@ def read_recorded_arrays(path: Path, remedy: str) -> dict[str, NDArray[Any]]:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
     except UNREADABLE as error:
-        text = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(str(path), f"cannot be read: {text}", remedy) from error
+        reason = getattr(error, "strerror", None) or "damaged, cut short or no .npz file"
+        raise InputError(str(path), f"cannot be read: {reason}", remedy) from error
     for name, values in arrays.items():
         if values.dtype.kind in "fc" and not np.isfinite(values).all():
             wrong = values.size - int(np.isfinite(values).sum())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from pydantic import (
 )
 
 from aster_dse import __version__
+from aster_dse.commands import Places, command
 from aster_dse.evaluation.calibration_sets import SELECTION, VERIFICATION, first_chip_of
 from aster_dse.export.model import Model
 from aster_dse.export.points import Point, configuration_dict
@@ -225,8 +225,7 @@ def _document(
     path: Path | None,
     data: Path | None,
 ) -> ExportDocument:
-    name = shlex.quote(str(path)) if path is not None else "FILE"
-    lies = f" --data {shlex.quote(str(data))}" if data is not None else ""
+    file, places = "FILE" if path is None else path, Places(data=data)
     exported = []
     scores = _scores(points, test_score)
     for position, (point, score) in enumerate(zip(points, scores, strict=True)):
@@ -250,7 +249,9 @@ def _document(
                 else TestAccuracy(**{name: getattr(score, name) for name in _MEASURED}),
                 training_key=point.training_key,
                 configuration=point.candidate,
-                reproduce=f"aster-dse reproduce {name} --point {position}{lies}",
+                reproduce=command(
+                    "reproduce", file, options=["--point", position], places=places, anywhere=True
+                ),
             )
         )
     return ExportDocument(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import plotly.graph_objects as go
 
 from aster_dse.errors import AsterError, InputError
 
-__all__ = ["FIGURE_SUFFIXES", "FONT", "OKABE_ITO", "write_figure"]
+__all__ = ["FIGURE_SUFFIXES", "FONT", "OKABE_ITO", "check_drawable", "write_figure"]
 
 FIGURE_SUFFIXES = (".png", ".html")
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -32,6 +33,28 @@ def write_figure(figure: go.Figure, path: Path) -> None:
         raise InputError(str(path), f"cannot be written: {error.strerror}", "name another file") from None
 
 
+def check_drawable(path: Path | None) -> None:
+    """Whether a picture can be drawn here, asked before the work that it shows.
+
+    Raises:
+        AsterError: there is no browser to draw it.
+    """
+    if path is None or path.suffix.lower() not in (".png", ".svg") or os.environ.get("BROWSER_PATH"):
+        return
+    from choreographer.browsers.chromium import Chromium
+
+    if Chromium.find_browser(skip_local=False) is None:
+        raise _no_browser(path)
+
+
+def _no_browser(path: Path) -> AsterError:
+    kind = path.suffix.lower().removeprefix(".")
+    return AsterError(
+        f"{path}: a {kind.upper()} is drawn by Chrome or Chromium, and none could be started "
+        f"(install Chromium, name it in BROWSER_PATH, or write {path.with_suffix('.html')} instead)"
+    )
+
+
 def _picture(figure: go.Figure, path: Path) -> bytes:
     kind = path.suffix.lower().removeprefix(".")
     if find_spec("kaleido") is None:  # plotly would raise a ValueError, as it does for other reasons
@@ -40,8 +63,5 @@ def _picture(figure: go.Figure, path: Path) -> bytes:
         drawn: bytes = figure.to_image(format=kind, scale=1.5 if kind == "png" else 1.0)
     except (RuntimeError, ValueError) as error:
         # Kaleido's errors are these; that a browser is missing or does not start is what can go wrong here.
-        raise AsterError(
-            f"{path}: a {kind.upper()} is drawn by Chrome or Chromium, and none could be started "
-            f"(install Chromium, name it in BROWSER_PATH, or write {path.with_suffix('.html')} instead)"
-        ) from error
+        raise _no_browser(path) from error
     return drawn

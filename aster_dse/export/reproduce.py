@@ -19,7 +19,8 @@ from aster_dse.numerics.arrays import NUMERICS_VERSION
 from aster_dse.search.kept_files import keep_files
 from aster_dse.search.protocol import Executor, NetworkFailure, NetworkJob, NetworkResult
 from aster_dse.space import METRICS, Candidate
-from aster_dse.space.document import Place, parse_yaml
+from aster_dse.space.document import Place, in_lines, parse_yaml
+from aster_dse.space.model_words import model_error
 
 __all__ = ["Reproduction", "load_document", "reproduce"]
 
@@ -85,16 +86,14 @@ def load_document(path: Path) -> ExportDocument:
         reason = getattr(error, "strerror", None) or "not text"
         raise InputError(str(path), f"cannot be read: {reason}", "a file from aster-dse export") from None
     content = _json_or_none(text) if path.suffix == ".json" else None
-    if content is None:
-        content = parse_yaml(text, Place(str(path)))
-    try:
-        document = ExportDocument.model_validate(unsealed(content))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(
-            f"{path}: {where}" if where else str(path), first["msg"].lower(), "a file from aster-dse export"
-        ) from None
+    with in_lines(text, str(path)):
+        if content is None:
+            content = parse_yaml(text, Place(str(path)))
+        try:
+            document = ExportDocument.model_validate(unsealed(content))
+        except ValidationError as error:
+            remedy = "a file from aster-dse export"
+            raise model_error(error, ExportDocument, str(path), remedy) from None
     check_seal(content, str(path))
     return document
 
@@ -155,7 +154,7 @@ def reproduce(
     for _ in waiting:
         outcome = executor.wait(on_report)
         group = waiting[outcome.trial]
-        if isinstance(outcome, NetworkFailure) and outcome.kind == "data":
+        if isinstance(outcome, NetworkFailure) and outcome.kind == "mismatch":
             raise DataMismatchError(f"trial {group[0].trial}", outcome.reason, "")
         if isinstance(outcome, NetworkFailure):
             raise AsterError(f"trial {group[0].trial} cannot be reproduced: {outcome.reason}")

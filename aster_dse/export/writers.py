@@ -44,6 +44,9 @@ def write_atomically(path: Path, text: str) -> None:
     if path.is_dir():
         raise InputError(str(path), "it is a folder", "name a file")
     try:
+        if path.exists() and not path.is_file():  # a pipe, a device: nothing may take its place
+            path.write_text(text, encoding="utf-8", newline="")
+            return
         write_whole(path, text.encode())
     except OSError as error:
         raise InputError(str(path), f"cannot be written: {error.strerror}", "name another file") from None

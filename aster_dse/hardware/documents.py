@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from aster_dse.errors import InputError
 from aster_dse.space.document import Place, parse_yaml
+from aster_dse.space.model_words import model_error
 
 __all__ = [
     "file_text",
@@ -112,9 +113,4 @@ def validate(model: type[ModelT], document: dict[str, Any], source: str) -> Mode
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(str(part) for part in first["loc"] if part != "[key]")
-        problem = first["msg"].removeprefix("Value error, ")
-        if first["type"] != "missing" and not isinstance(first["input"], dict | list | BaseModel):
-            problem += f", found {first['input']!r}"
-        raise InputError(f"{source}: {path}" if path else source, problem) from None
+        raise model_error(error, model, source) from None

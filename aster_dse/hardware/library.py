@@ -34,6 +34,7 @@ from aster_dse.hardware.documents import (
     user_text,
     validate,
 )
+from aster_dse.space.document import in_lines
 from aster_dse.space.file_knobs import is_user_file
 
 __all__ = ["Library", "library_names", "load_library"]
@@ -213,15 +214,16 @@ def _shipped_library(name: str) -> Library:
 
 @lru_cache(maxsize=32)
 def _build(text: str, source: str) -> Library:
-    document = parse(text, source)
-    tables, name = shipped_names(f"{_FOLDER}/scaling"), document.get("scaling")
-    if name not in tables:
-        raise InputError(
-            f"{source}: scaling", f"{name!r} is no known scaling table", f"one of {', '.join(tables)}"
-        )
-    document = {**document, "sram": _with_table(document.get("sram"), source)}
-    scaling = validate(NodeScaling, parse(shipped_text(f"{_FOLDER}/scaling", name), name), f"{name}.yaml")
-    return validate(Library, {**document, "scaling": scaling}, source)
+    with in_lines(text, source):
+        document = parse(text, source)
+        tables, name = shipped_names(f"{_FOLDER}/scaling"), document.get("scaling")
+        if name not in tables:
+            raise InputError(
+                f"{source}: scaling", f"{name!r} is no known scaling table", f"one of {', '.join(tables)}"
+            )
+        document = {**document, "sram": _with_table(document.get("sram"), source)}
+        scaling = validate(NodeScaling, parse(shipped_text(f"{_FOLDER}/scaling", name), name), f"{name}.yaml")
+        return validate(Library, {**document, "scaling": scaling}, source)
 
 
 def _with_table(sram: Any, source: str) -> Any:

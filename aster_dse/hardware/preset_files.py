@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from aster_dse.errors import InputError
 from aster_dse.hardware.documents import parse, shipped_names, shipped_text, user_text, validate
 from aster_dse.space import HARDWARE_KNOBS, HardwareConfig
+from aster_dse.space.document import in_lines
 from aster_dse.space.file_knobs import is_user_file
 
 __all__ = ["Fabric", "Preset", "load_preset", "preset_names"]
@@ -87,18 +88,19 @@ def _shipped_preset(name: str) -> Preset:
 
 @lru_cache(maxsize=32)
 def _build_preset(text: str, source: str) -> Preset:
-    document = _with_knobs_of_fabric(parse(text, source), source)
-    preset = validate(Preset, document, source)
-    for knob in sorted(preset.knobs.model_fields_set):
-        if knob in HARDWARE_KNOBS and HARDWARE_KNOBS[knob].fixed_only:
-            raise InputError(
-                f"{source}: knobs.{knob}",
-                "says how a study judges accelerators, not what this one is",
-                "leave it out",
-            )
-    for knob in ("library", *(name for name, knob in HARDWARE_KNOBS.items() if not knob.optional)):
-        if getattr(preset.knobs, knob) is None:
-            raise InputError(f"{source}: knobs.{knob}", "no value", "a preset gives every knob one")
+    with in_lines(text, source):
+        document = _with_knobs_of_fabric(parse(text, source), source)
+        preset = validate(Preset, document, source)
+        for knob in sorted(preset.knobs.model_fields_set):
+            if knob in HARDWARE_KNOBS and HARDWARE_KNOBS[knob].fixed_only:
+                raise InputError(
+                    f"{source}: knobs.{knob}",
+                    "says how a study judges accelerators, not what this one is",
+                    "leave it out",
+                )
+        for knob in ("library", *(name for name, knob in HARDWARE_KNOBS.items() if not knob.optional)):
+            if getattr(preset.knobs, knob) is None:
+                raise InputError(f"{source}: knobs.{knob}", "no value", "a preset gives every knob one")
     return preset
 
 

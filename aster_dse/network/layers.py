@@ -90,7 +90,8 @@ class BatchNorm(layer.BatchNorm2d):  # type: ignore[misc]
 
     def forward(self, y: Tensor) -> Tensor:
         """The norm of ``y`` ``[T, B, H, W, C]``, by torch."""
-        if self.training and self.reduce is not None:
+        # torch refuses the moments of a single value per channel, which are the value and zero.
+        if self.training and (self.reduce is not None or y.numel() == y.shape[-1]):
             return self._shared(y)
         return sequence(super().forward(images(y)), len(y))
 
@@ -98,12 +99,10 @@ class BatchNorm(layer.BatchNorm2d):  # type: ignore[misc]
         """With the moments of the parts that all processes have of the batch, which carry gradients."""
         rows = y.reshape(-1, y.shape[-1])
         own = torch.cat([rows.sum(0), rows.new_tensor([float(len(rows))])])
-        sums: Tensor = _Summed.apply(own, self.reduce)  # type: ignore[no-untyped-call]
+        sums = self._summed(own)
         count = int(sums[-1])
         mean = sums[:-1] / count
-        squares: Tensor = _Summed.apply(  # type: ignore[no-untyped-call]
-            ((rows - mean) ** 2).sum(0), self.reduce
-        )
+        squares = self._summed(((rows - mean) ** 2).sum(0))
         with torch.no_grad():
             self.num_batches_tracked.add_(1)
             self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
@@ -111,6 +110,12 @@ class BatchNorm(layer.BatchNorm2d):  # type: ignore[misc]
             self.running_var.lerp_(unbiased.to(self.running_var.dtype), self.momentum)
         normed: Tensor = (rows - mean) * (squares / count + self.eps).rsqrt() * self.weight + self.bias
         return normed.view(y.shape)
+
+    def _summed(self, own: Tensor) -> Tensor:
+        if self.reduce is None:
+            return own
+        total: Tensor = _Summed.apply(own, self.reduce)  # type: ignore[no-untyped-call]
+        return total
 
     @torch.no_grad()
     def norm_of(self, y: Tensor, kernels: Kernels) -> Norm:

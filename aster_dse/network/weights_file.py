@@ -130,10 +130,8 @@ def _safetensors(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     texts = read_metadata(path)
     try:
         stated = json.loads(texts.get("config", "{}"))
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"{path}: config", f"is not JSON: {error}", "the metadata that the writer left"
-        ) from None
+    except json.JSONDecodeError:
+        raise InputError(f"{path}: config", "is not JSON", "the metadata that the writer left") from None
     if not isinstance(stated, dict):
         raise InputError(f"{path}: config", "is no mapping", "the metadata that the writer left")
     with safetensors.safe_open(path, framework="pt") as file:
@@ -166,4 +164,4 @@ def _copy(content: Mapping[str, Any], keys: Iterable[str]) -> Mapping[str, Any] 
 
 
 def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    return getattr(error, "strerror", None) or "damaged, cut short or of another kind"

@@ -6,36 +6,35 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aster_dse.errors import DataMismatchError, InputError
-from aster_dse.evaluation.design_checks import check_designs
 from aster_dse.hardware.documents import user_files
 from aster_dse.hardware.sources import ModelRecord, model_record
+from aster_dse.search.announcing import Announcer
 from aster_dse.search.history import past_looks, past_trials
+from aster_dse.search.interruptions import Interruptions, Patience
 from aster_dse.search.journal import Journal
 from aster_dse.search.kept_files import keep_files
 from aster_dse.search.outcomes import problem_of, refused
 from aster_dse.search.protocol import (
-    EpochReport,
     Executor,
     FileReport,
     NetworkFailure,
     NetworkPause,
     NetworkResult,
     Outcome,
-    Report,
 )
-from aster_dse.search.reference import reference_point_of
+from aster_dse.search.reference import fixed_reference_point
 from aster_dse.search.rescoring import rescore, rescore_others
 from aster_dse.search.scheduler import Proposal, Scheduler
-from aster_dse.search.telling import Observer, Progress, SearchSummary, Work
+from aster_dse.search.telling import Observer, Progress, SearchSummary, Work, summary_of
 from aster_dse.search.trial_jobs import TrialJobs
-from aster_dse.space import HardwareConfig, SearchSpace
+from aster_dse.space import SearchSpace
 from aster_dse.stored_files import SetAside, forget
 
 if TYPE_CHECKING:
@@ -59,6 +58,8 @@ def run_search(
     observer: Observer | None = None,
     stop: threading.Event | None = None,
     rescored: ModelRecord | None = None,
+    patience: Patience | None = None,
+    retry_failed: Collection[str] = (),
 ) -> SearchSummary:
     """Search until the study has ``trials`` trials, going on from whatever the store knows.
 
@@ -78,8 +79,12 @@ def run_search(
         observer: is told of what happens.
         stop: once set, no further trial is begun; those that run are waited for.
         rescored: take back every figure of the study first, and score its networks anew with this.
+        patience: how long faults of the machine may last.
+        retry_failed: kinds of failure; trials that failed so are run again first. ``all`` stands for all.
 
     Raises:
+        MachineFaultError: disk, memory, data or a device was missing for too long. The trials that met it are
+            interrupted: the next run goes on with them.
         InputError: the space is not the study's, or the accelerator model refuses all of it.
         AsterError: another driver works on the study (``LeaseHeldError``), or took it over.
     """
@@ -90,33 +95,32 @@ def run_search(
         study = store.study(study.name)
         texts = (study.model or model_record(space)).texts
         reading.enter_context(user_files(texts))
+        stop, announcer = stop or threading.Event(), Announcer(observer)
         deadline = math.inf if timeout_s is None else started + timeout_s
+        executor.on_notice = announcer.notice
         try:
             rescore(store, study, executor, artifacts, observer, texts)
-            study = store.study(study.name)
-            driver = _Driver(store, study, space, executor, artifacts, trials, observer, texts)
-            stopped = driver.drive(deadline, timeout_s, stop or threading.Event())
+            driver = _Driver(
+                store, store.study(study.name), space, executor, artifacts, trials, announcer, stop, patience,
+                retry_failed, texts,
+            )  # fmt: skip
+            stopped = driver.drive(deadline, timeout_s, stop)
             rescore(store, study, executor, artifacts, observer, texts)
         except BaseException:
             executor.cancel()
             raise
+        finally:
+            executor.on_notice = None
         counts = store.counts(study.id)
     rescore_others(store, study, executor, artifacts, observer)
-    return SearchSummary(
-        study=study.name,
-        complete=counts.complete,
-        failed=counts.failed,
-        paused=counts.paused,
-        running=counts.running,
-        trainings=counts.complete - counts.reused,
-        trainings_reused=counts.reused,
-        evaluations=counts.evaluations,
-        **asdict(driver.work),
-        sampler=driver.scheduler.sampler.sampler,
-        hypervolume=driver.scheduler.hypervolume,
-        hypervolumes=driver.scheduler.hypervolumes,
+    return summary_of(
+        study.name,
+        counts,
+        driver.work,
+        driver.scheduler,
         wall_s=time.monotonic() - started,
         stopped=stopped,
+        goes_on=driver.goes_on,
     )
 
 
@@ -148,7 +152,10 @@ class _Driver:
         executor: Executor,
         artifacts: Path,
         trials: int,
-        observer: Observer | None,
+        announcer: Announcer,
+        stop: threading.Event,
+        patience: Patience | None,
+        retry_failed: Collection[str],
         texts: Mapping[str, str],
     ) -> None:
         if space.hash != study.space_hash:
@@ -163,21 +170,18 @@ class _Driver:
         self._jobs = TrialJobs(store, study, space, artifacts, texts)
         self._target = trials
         self.work = Work()
-        self._observer = observer
+        self.goes_on = True
+        self._announcer = announcer
         self._in_flight: set[int] = set()
-        reference = study.reference_point
-        if reference is None:
-            hardware = {path.partition(".")[2]: v for path, v in space.fixed.items() if "hardware." in path}
-            check_designs(space.inner, HardwareConfig(**hardware))
-            reference = reference_point_of(space, seed=study.seed)
-            store.set_reference_point(study.id, reference)
+        self._interruptions = Interruptions(announcer.tell, stop.is_set, patience or Patience())
+        reference = fixed_reference_point(store, study, space)
         self._scheduler = Scheduler(space, seed=study.seed, sampler=space.search.sampler, reference=reference)
-        past = past_trials(store, study.id, space)
+        past = past_trials(store, study.id, space, again=retry_failed)
         self._scheduler.replay(past, past_looks(store, study.id))
         self._orphans = deque(trial.number for trial in past if trial.running)
         counts = store.counts(study.id)
         self._complete = counts.complete
-        self._failed = counts.failed
+        self._failed = counts.failed - (len(self._orphans) - counts.running)
         self._reused = counts.reused
         self._gpu_hours = 0.0
         if space.search.gpu_hours is not None:
@@ -197,24 +201,24 @@ class _Driver:
         while True:
             # Asked anew after every outcome: a look at one training may let another one go on.
             stopped = ""
-            while not stopped and len(self._in_flight) < max(self._executor.slots, 1):
+            while not stopped and self._has_room():
                 stopped = self._reason(deadline, timeout_s, stop) or self._begin()
             if not self._in_flight:
-                return stopped
-            outcome = self._executor.wait(None if self._observer is None else self._report)
+                stopped = stopped or self._reason(deadline, timeout_s, stop)
+                if stopped:
+                    return stopped
+                self._interruptions.wait()
+                continue
+            outcome = self._executor.wait(self._announcer.report)
             # An executor that retries may deliver a trial twice; the first outcome stands.
             if outcome.trial in self._in_flight and not self._known(outcome):
+                self._announcer.started(outcome.trial)
                 self._end(outcome)
                 self._in_flight.discard(outcome.trial)
 
-    def _report(self, report: Report) -> None:
-        if self._observer is not None:
-            if isinstance(report, EpochReport):
-                self._observer.epoch(report)
-            elif isinstance(report, FileReport):
-                self._observer.file(report)
-            else:
-                self._observer.passes(report)
+    def _has_room(self) -> bool:
+        slots = min(max(self._executor.slots, 1), self._interruptions.limit)
+        return len(self._in_flight) < slots and self._interruptions.ready()
 
     def _reason(self, deadline: float, timeout_s: float | None, stop: threading.Event) -> str:
         if stop.is_set():
@@ -225,11 +229,15 @@ class _Driver:
         trained = self._complete - self._reused + self._failed + self._scheduler.paused
         full = settings.trainings is not None and trained + len(self._in_flight) >= settings.trainings
         # Those that have begun may go on.
-        if full and not self._orphans and self._scheduler.promoted() is None:
+        begun = self._orphans or self._interruptions.waiting
+        if full and not begun and self._scheduler.promoted() is None:
+            self.goes_on = False
             return f"{settings.trainings} networks are trained"
         if settings.gpu_hours is not None and self._gpu_hours >= settings.gpu_hours:
+            self.goes_on = False
             return f"the {settings.gpu_hours:g} GPU hours are used up"
         if settings.patience is not None and self._scheduler.stale >= settings.patience:
+            self.goes_on = False
             return f"the hypervolume has stood still for {self._scheduler.stale} networks"
         if self._failed_here >= _HOPELESS and self._complete == 0 and not self._scheduler.looked:
             return (
@@ -241,6 +249,11 @@ class _Driver:
 
     def _begin(self) -> str:
         """Hand out one more trial; or the reason why there is none."""
+        if self._interruptions.waiting:
+            number = self._interruptions.waiting.popleft()
+            self._store.requeue(self._study.id, number, self._interruptions.reasons.pop(number))
+            self._submit(number, self._scheduler.running(number))
+            return ""
         if self._orphans:
             number = self._orphans.popleft()
             self._store.requeue(self._study.id, number)
@@ -256,11 +269,12 @@ class _Driver:
             return f"the study has its {self._target} trials"
         number = self._scheduler.next_number
         choice = self._scheduler.sampler
-        if choice.sampler != self._sampler and self._observer is not None:
-            self._observer.sampler_chosen(choice)
+        if choice.sampler != self._sampler:
+            self._announcer.sampler_chosen(choice)
         self._sampler = choice.sampler
         proposal = self._scheduler.ask(number)
         if proposal is None:
+            self.goes_on = False
             return "every network of the space has been tried"
         candidate = self._jobs.candidate(number, proposal)
         self._store.begin_trial(
@@ -275,7 +289,7 @@ class _Driver:
 
     def _submit(self, number: int, proposal: Proposal, *, begun_before: bool = False) -> None:
         def aside(file: SetAside) -> None:
-            self._report(FileReport(number, str(file)))
+            self._announcer.report(FileReport(number, str(file)))
 
         job = self._jobs.job(
             number,
@@ -286,14 +300,18 @@ class _Driver:
         )
         self._executor.submit(job)
         self._in_flight.add(number)
-        if self._observer is not None:
-            self._observer.trial_started(number, job.candidate)
+        self._announcer.submitted(number, job.candidate)
 
     def _known(self, outcome: Outcome) -> bool:
         """A pause that was delivered before; the trial goes on by now."""
         return isinstance(outcome, NetworkPause) and outcome.epoch <= self._scheduler.last_look(outcome.trial)
 
     def _end(self, outcome: Outcome) -> None:
+        if isinstance(outcome, NetworkFailure) and self._interruptions.is_interruption(
+            outcome, len(self._in_flight)
+        ):
+            return
+        self._interruptions.recovered()
         if not isinstance(outcome, NetworkFailure):
             problem = problem_of(outcome, self._space)
             if problem:
@@ -302,7 +320,7 @@ class _Driver:
                 outcome = self._finish(outcome)
             else:
                 outcome = self._pause(outcome)
-        if isinstance(outcome, NetworkFailure) and outcome.kind == "data":
+        if isinstance(outcome, NetworkFailure) and outcome.kind == "mismatch":
             # Says nothing of the network: its trial is interrupted, and resumed with the right data.
             raise DataMismatchError(f"study {self._study.name}", outcome.reason, "")
         if isinstance(outcome, NetworkFailure):
@@ -319,11 +337,12 @@ class _Driver:
             self._reused = self._store.counts(self._study.id).reused if outcome.reused else self._reused
             self._gpu_hours += self._executor.gpus * outcome.wall_s / 3600.0
         self.work.count(outcome)
-        if self._observer is not None:
-            self._observer.trial_ended(outcome, self._progress())
+        self._announcer.ended(outcome, self._progress)
 
     def _pause(self, pause: NetworkPause) -> Outcome:
-        keep_files(self._artifacts, pause)
+        self._interruptions.try_again(
+            lambda: keep_files(self._artifacts, pause), f"the files of trial {pause.trial} cannot be written"
+        )
         kept = tuple(pause.evaluations[index] for index in self._scheduler.keep(pause.evaluations))
         try:
             self._store.pause_trial(self._study.id, replace(pause, evaluations=kept))
@@ -333,7 +352,10 @@ class _Driver:
         return pause
 
     def _finish(self, result: NetworkResult) -> Outcome:
-        keep_files(self._artifacts, result)
+        self._interruptions.try_again(
+            lambda: keep_files(self._artifacts, result),
+            f"the files of trial {result.trial} cannot be written",
+        )
         if self._scheduler.last_look(result.trial):
             from aster_dse.training.checkpoint import EPOCH_FILE
 

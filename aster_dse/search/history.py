@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from aster_dse.evaluation import METRICS, Evaluation
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["knob_value", "past_looks", "past_trials"]
 
 
-def past_trials(journal: Journal, study_id: int, space: SearchSpace) -> list[PastTrial]:
+def past_trials(
+    journal: Journal, study_id: int, space: SearchSpace, *, again: Collection[str] = ()
+) -> list[PastTrial]:
     """Every trial of a study: first those that are complete, in the order of their outcomes.
 
+    Those that failed in a way of ``again`` are as if they ran; ``all`` stands for all ways.
     Knobs that the space searches by now, but did not when a trial ran, have the value they were fixed at.
     """
     rows = {row.number: row for row in journal.trials(study_id)}
@@ -41,11 +44,15 @@ def past_trials(journal: Journal, study_id: int, space: SearchSpace) -> list[Pas
                 PastTrial(
                     number,
                     assigned[number],
-                    running=row.state == "running",
+                    running=row.state == "running" or _fails_again(row, again),
                     paused=row.state == "paused",
                 )
             )
     return past
+
+
+def _fails_again(row: TrialRow, again: Collection[str]) -> bool:
+    return row.state == "failed" and ("all" in again or row.failure_kind in again)
 
 
 def past_looks(journal: Journal, study_id: int) -> list[PastLook]:

@@ -21,7 +21,7 @@ from filelock import FileLock
 from aster_dse.activity import ActivityTrace
 from aster_dse.activity.files import TRACE_FILE, load_trace, save_trace
 from aster_dse.activity.record import record_trace
-from aster_dse.errors import InputError, NotFoundError, PassError
+from aster_dse.errors import InputError, NotFoundError, PassError, machine_fault
 from aster_dse.evaluation.array_search import search_arrays
 from aster_dse.evaluation.evaluate import evaluate
 from aster_dse.evaluation.inner import InnerAnswer, search_inner
@@ -82,8 +82,8 @@ def run_job(
 
     Returns:
         A result; a pause, where the job asks for one before the training's end; or a failure of kind
-        ``diverged``, ``input`` or ``error`` (no pass could be made) with its reason. Other errors are raised,
-        :class:`~aster_dse.errors.DataMismatchError` among them.
+        ``diverged``, ``input``, ``error`` (no pass could be made) or one of the machine's faults, with its
+        reason. Other errors are raised, :class:`~aster_dse.errors.DataMismatchError` among them.
     """
     with user_files(job.user_files):
         return _outcome(job, workload, on_report, device, threads, group)
@@ -145,10 +145,9 @@ def _outcome(
             summary |= what_passes_did(passes, answer)
     except TrainingDiverged as error:
         return NetworkFailure(job.trial, key, "diverged", str(error))
-    except InputError as error:
-        return NetworkFailure(job.trial, key, "input", str(error))
-    except PassError as error:
-        return NetworkFailure(job.trial, key, "error", str(error))
+    except (InputError, PassError) as error:
+        kind = machine_fault(error) or ("input" if isinstance(error, InputError) else "error")
+        return NetworkFailure(job.trial, key, kind, str(error))
     return NetworkResult(
         trial=job.trial,
         training_key=key,

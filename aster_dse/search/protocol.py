@@ -13,13 +13,17 @@ if TYPE_CHECKING:
     from aster_dse.evaluation.question import InnerQuestion
 
 __all__ = [
+    "MACHINE_FAULTS",
     "EpochReport",
     "Executor",
     "FileReport",
+    "JobStarted",
+    "JobsWait",
     "NetworkFailure",
     "NetworkJob",
     "NetworkPause",
     "NetworkResult",
+    "Notice",
     "Outcome",
     "PassReport",
     "Report",
@@ -104,10 +108,12 @@ class NetworkPause:
 
 @dataclass(frozen=True)
 class NetworkFailure:
-    """A failed trial, with its reason.
+    """A job that failed, with its reason.
 
-    ``kind`` is one of ``diverged``, ``input``, ``memory``, ``worker``, ``error``; and ``data`` where a data
-    set is not the one of the candidate, which says nothing of the network: a search ends with it.
+    ``kind`` is one of ``diverged``, ``input``, ``worker``, ``error``, or one of :data:`MACHINE_FAULTS`, which
+    say nothing about the network: a trial fails for one only where memory is short while it runs alone. It is
+    ``mismatch`` where a data set is not the one of the candidate, which says nothing of the network either: a
+    search ends with it.
     """
 
     trial: int
@@ -118,6 +124,9 @@ class NetworkFailure:
     node: str = ""
     attempt: int = 1
 
+
+MACHINE_FAULTS = frozenset({"memory", "machine", "data"})
+"""Kinds of failure that are not the network's; see :func:`aster_dse.errors.machine_fault`."""
 
 Outcome = NetworkResult | NetworkPause | NetworkFailure
 
@@ -156,8 +165,29 @@ class FileReport:
 Report = EpochReport | PassReport | FileReport
 
 
+@dataclass(frozen=True)
+class JobStarted:
+    """A job has the machine, or the machines, that it needs, and begins."""
+
+    trial: int
+
+
+@dataclass(frozen=True)
+class JobsWait:
+    """Jobs wait for what the machines do not have; told again and again."""
+
+    text: str
+    """What each asks for, and what there is."""
+
+
+Notice = JobStarted | JobsWait
+
+
 class Executor(Protocol):
     """Runs jobs somewhere: in this process, or on Ray."""
+
+    on_notice: Callable[[Notice], None] | None
+    """Told, within :meth:`wait`, when a job begins, and of what keeps jobs from beginning."""
 
     @property
     def slots(self) -> int:

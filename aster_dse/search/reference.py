@@ -3,24 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scipy.stats import qmc  # type: ignore[import-untyped]
 
 from aster_dse.activity.uniform import uniform_activity
 from aster_dse.errors import InputError
+from aster_dse.evaluation.design_checks import check_designs
 from aster_dse.evaluation.metric_values import metric_values
 from aster_dse.hardware import estimate, resolve
 from aster_dse.network.on_workload import geometry_for
-from aster_dse.space import COST_FIGURES, SearchSpace
+from aster_dse.space import COST_FIGURES, HardwareConfig, SearchSpace
 
-__all__ = ["reference_point_of"]
+if TYPE_CHECKING:
+    from aster_dse.search.journal import Journal
+    from aster_dse.store.rows import StudyRow
+
+__all__ = ["fixed_reference_point", "reference_point_of"]
 
 _NETWORKS = 16
 _DESIGNS = 16
 """Accelerators that each of the networks meets."""
 _FIRING_RATE = 0.2
 """Of every neuron; that of trained spiking transformers lies around it (docs/network.md)."""
+
+
+def fixed_reference_point(store: Journal, study: StudyRow, space: SearchSpace) -> dict[str, float]:
+    """The point of a study, which is found, and stored, when it is first searched.
+
+    Raises:
+        InputError: the accelerator model refuses all of the space.
+    """
+    if study.reference_point is not None:
+        return dict(study.reference_point)
+    hardware = {path.partition(".")[2]: v for path, v in space.fixed.items() if "hardware." in path}
+    check_designs(space.inner, HardwareConfig(**hardware))
+    reference = reference_point_of(space, seed=study.seed)
+    store.set_reference_point(study.id, reference)
+    return reference
 
 
 def reference_point_of(space: SearchSpace, *, seed: int) -> dict[str, float]:

@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from aster_dse.errors import AsterError, DataMismatchError
-from aster_dse.search.protocol import NetworkFailure, NetworkJob, Outcome, Report
+from aster_dse.errors import AsterError, DataMismatchError, machine_fault
+from aster_dse.search.protocol import JobStarted, NetworkFailure, NetworkJob, Notice, Outcome, Report
 from aster_dse.space import WorkloadConfig
 from aster_dse.workload import Workload, stays_on_disk
 from aster_dse.workload.trees import data_root
@@ -37,9 +37,9 @@ class LoadWorkload(Protocol):
 
 
 def failure(job: NetworkJob, error: BaseException, *, attempt: int = 1) -> NetworkFailure:
-    """An exception as a typed failure: the user's data, the machine's memory, or an error in what ran."""
-    kind = "input" if isinstance(error, AsterError) else "memory" if _out_of_memory(error) else "error"
-    kind = "data" if isinstance(error, DataMismatchError) else kind
+    """An exception as a typed failure: a fault of the machine, the user's input, or an error in what ran."""
+    kind = machine_fault(error) or ("input" if isinstance(error, AsterError) else "error")
+    kind = "mismatch" if isinstance(error, DataMismatchError) else kind
     text = " ".join(str(error).split())
     return NetworkFailure(
         trial=job.trial,
@@ -108,6 +108,7 @@ class SerialExecutor:
         self._data = str(data_root(data).absolute())
         self._run = run
         self._load = load
+        self.on_notice: Callable[[Notice], None] | None = None
         self._gpus = gpus
         self._queue: deque[NetworkJob] = deque()
         self._loaded: tuple[WorkloadConfig, Workload] | None = None
@@ -131,6 +132,8 @@ class SerialExecutor:
         if not self._queue:
             raise RuntimeError("no job was submitted")
         job = self._queue[0]
+        if self.on_notice is not None:
+            self.on_notice(JobStarted(job.trial))
         try:
             workload = self._workload(job.candidate.workload)
         except Exception as error:
@@ -157,11 +160,6 @@ class SerialExecutor:
                 return loaded  # which every job lists anew, and so finds changed where it was
             self._loaded = config, loaded
         return self._loaded[1]
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    # torch.OutOfMemoryError is known by name, so that torch need not be imported to ask.
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
 
 def _peak_memory_mib() -> float:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from aster_dse.search.automatic import Choice
 from aster_dse.search.protocol import (
@@ -16,7 +16,11 @@ from aster_dse.search.protocol import (
 )
 from aster_dse.space import Candidate
 
-__all__ = ["Observer", "Progress", "SearchSummary", "Work"]
+if TYPE_CHECKING:
+    from aster_dse.search.scheduler import Scheduler
+    from aster_dse.store.rows import StudyCounts
+
+__all__ = ["Observer", "Progress", "SearchSummary", "Work", "summary_of"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,13 @@ class Observer(Protocol):
         """Another sampler than before proposes the networks from here on."""
         ...
 
-    def trial_started(self, number: int, candidate: Candidate) -> None: ...
+    def trial_started(self, number: int, candidate: Candidate) -> None:
+        """A trial's job begins; it had to wait for a place until now."""
+        ...
+
+    def notice(self, text: str) -> None:
+        """Something keeps the search from going on as fast as it could, or at all."""
+        ...
 
     def epoch(self, report: EpochReport) -> None: ...
 
@@ -115,4 +125,36 @@ class SearchSummary:
     """The hypervolume after each network, in the order in which they were done."""
     wall_s: float
     stopped: str
+    goes_on: bool
+    """Whether more trials would find something to do: the space and its own limits are not used up."""
     """Why the run ended."""
+
+
+def summary_of(
+    study: str,
+    counts: StudyCounts,
+    work: Work,
+    scheduler: Scheduler,
+    *,
+    wall_s: float,
+    stopped: str,
+    goes_on: bool,
+) -> SearchSummary:
+    """The summary of a run that has ended."""
+    return SearchSummary(
+        study=study,
+        complete=counts.complete,
+        failed=counts.failed,
+        paused=counts.paused,
+        running=counts.running,
+        trainings=counts.complete - counts.reused,
+        trainings_reused=counts.reused,
+        evaluations=counts.evaluations,
+        **asdict(work),
+        sampler=scheduler.sampler.sampler,
+        hypervolume=scheduler.hypervolume,
+        hypervolumes=scheduler.hypervolumes,
+        wall_s=wall_s,
+        stopped=stopped,
+        goes_on=goes_on,
+    )

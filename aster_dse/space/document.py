@@ -5,15 +5,17 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from aster_dse.errors import InputError
+from aster_dse.errors import InputError, all_of, problems_of
+from aster_dse.space.yaml_words import yaml_problem
 
-__all__ = ["Place", "kind_of", "nearest_name", "parse_yaml", "show"]
+__all__ = ["Place", "in_lines", "kind_of", "nearest_name", "parse_setting", "parse_yaml", "show"]
 
 
 @dataclass(frozen=True)
@@ -105,17 +107,77 @@ def parse_yaml(text: str, place: Place) -> Any:
     try:
         node = yaml.compose(text, Loader=_CoreLoader)
         return None if node is None else _value(node, place, {})
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        spot = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        problem = " ".join(f"{error.context or ''} {error.problem or ''}".split())
-        raise place.error(
-            f"{spot}not YAML: {problem}", "mind indentation, colons and closing brackets"
-        ) from None
     except yaml.YAMLError as error:
-        raise place.error(f"not YAML: {str(error).splitlines()[0]}", "plain UTF-8 text is expected") from None
+        raise place.error(*yaml_problem(error, text)) from None
     except RecursionError:
         raise place.error("nested too deeply", "a space file has three levels") from None
+
+
+@contextmanager
+def in_lines(text: str, source: str) -> Iterator[None]:
+    """Let messages about paths in a file name the lines too.
+
+    Args:
+        text: of the file.
+        source: what messages call it.
+    """
+    try:
+        yield
+    except InputError as error:
+        lines = _lines(text)
+        raise all_of([_with_line(problem, lines, source) for problem in problems_of(error)]) from None
+
+
+def _with_line(error: InputError, lines: Mapping[str, int], source: str) -> InputError:
+    path = error.where.removeprefix(f"{source}: ") if error.where.startswith(f"{source}: ") else ""
+    known = path
+    while known and known not in lines:
+        known = known.rpartition(".")[0]
+    if not known:
+        return error
+    return InputError(f"{source}: line {lines[known]}: {path}", error.problem, error.remedy)
+
+
+def _lines(text: str) -> dict[str, int]:
+    """Path of every key and entry of a document to its line, from 1; empty where it is no YAML."""
+    found: dict[str, int] = {}
+
+    def look(node: yaml.Node, path: str) -> None:
+        if isinstance(node, yaml.MappingNode):
+            entries = [(str(key.value), key, value) for key, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            entries = [(str(index), item, item) for index, item in enumerate(node.value)]
+        else:
+            return
+        for name, at, inside in entries:
+            here = f"{path}.{name}" if path else name
+            if here not in found:
+                found[here] = at.start_mark.line + 1
+                look(inside, here)
+
+    try:
+        node = yaml.compose(text, Loader=_CoreLoader)
+        if node is not None:
+            look(node, "")
+    except (yaml.YAMLError, RecursionError):
+        return {}
+    return found
+
+
+def parse_setting(text: str, place: Place, *, is_text: bool) -> Any:
+    """The value of ``path=value`` as it was typed.
+
+    Args:
+        is_text: the knob takes text: then only null, quotes and brackets are YAML, and anything else is taken
+            as it stands, colons and leading zeros included.
+
+    Raises:
+        InputError: it should be YAML and is not.
+    """
+    typed = text.strip()
+    if is_text and typed.lower() not in ("", "~", "null") and not typed.startswith(("{", "[", '"', "'")):
+        return typed
+    return parse_yaml(text, place)
 
 
 def _value(node: yaml.Node, place: Place, seen: dict[int, Any]) -> Any:
@@ -129,9 +191,15 @@ def _value(node: yaml.Node, place: Place, seen: dict[int, Any]) -> Any:
     return value
 
 
+def _tag(node: yaml.Node) -> str:
+    """A tag as one writes it."""
+    short: str = node.tag.replace("tag:yaml.org,2002:", "!!")
+    return short
+
+
 def _construct(node: yaml.Node, place: Place, seen: dict[int, Any]) -> Any:
     if not node.tag.startswith("tag:yaml.org,2002:"):
-        raise place.error(f"the tag {node.tag} means nothing here", "write a plain value")
+        raise place.error(f"the tag {_tag(node)} means nothing here", "write a plain value")
     if isinstance(node, yaml.MappingNode) and node.tag == "tag:yaml.org,2002:map":
         mapping: dict[str, Any] = {}
         lines: dict[str, int] = {}
@@ -161,4 +229,4 @@ def _construct(node: yaml.Node, place: Place, seen: dict[int, Any]) -> Any:
         raise place.error(f"{show(text)} is not {node.tag.rpartition(':')[2]}", "drop the tag") from None
     if node.tag == _STR:
         return text
-    raise place.error(f"the tag {node.tag} means nothing here", "write a plain value")
+    raise place.error(f"the tag {_tag(node)} means nothing here", "write a plain value")

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from aster_dse.errors import Problems
 from aster_dse.space.constraint import Constraint, check_together, parse_constraint
 from aster_dse.space.document import Place, kind_of, nearest_name, show
 from aster_dse.space.knobs import SearchSettings, TrainingResources, knobs, model_knobs
@@ -38,13 +39,16 @@ def _objectives(value: object, place: Place) -> dict[str, str]:
         raise place.error(f"{show(value)} is {kind_of(value)}, not a mapping", example)
     if not value:
         raise place.error("empty", example)
+    problems = Problems()
     for name, direction in value.items():
-        if name not in METRICS:
-            raise place.at(name).error("unknown objective", f"{nearest_name(name, METRICS)}")
-        if direction != METRICS[name].direction:
-            raise place.at(name).error(
-                f"{show(direction)} is not its direction", f"write {METRICS[name].direction}"
-            )
+        with problems.noted():
+            if name not in METRICS:
+                raise place.at(name).error("unknown objective", f"{nearest_name(name, METRICS)}")
+            if direction != METRICS[name].direction:
+                raise place.at(name).error(
+                    f"{show(direction)} is not its direction", f"write {METRICS[name].direction}"
+                )
+    problems.refuse()
     return {name: value[name] for name in METRICS if name in value}
 
 
@@ -55,9 +59,14 @@ def _constraints(value: object, place: Place) -> tuple[Constraint, ...]:
         raise place.error(
             f"{show(value)} is {kind_of(value)}, not a list", 'write it like ["area_mm2 <= 50"]'
         )
-    constraints = tuple(parse_constraint(text, place.at(index)) for index, text in enumerate(value))
-    check_together(constraints, place)
-    return constraints
+    problems = Problems()
+    constraints: list[Constraint] = []
+    for index, text in enumerate(value):
+        with problems.noted():
+            constraints.append(parse_constraint(text, place.at(index)))
+    problems.refuse()
+    check_together(tuple(constraints), place)
+    return tuple(constraints)
 
 
 def _search(value: object, place: Place) -> SearchSettings:
@@ -104,13 +113,16 @@ def _settings(
         raise place.error(f"{show(value)} is {kind_of(value)}, not a mapping", f"write it like {example}")
     known = model_knobs(model, place.path)
     read: dict[str, Any] = {}
+    problems = Problems()
     for name, item in (value or {}).items():
-        if name in inside:
-            read[name] = inside[name](item, place.at(name))
-        elif name in known:
-            read[name] = known[name].check(item, place.at(name))
-        else:
-            raise place.at(name).error("unknown key", nearest_name(name, [*known, *inside]))
+        with problems.noted():
+            if name in inside:
+                read[name] = inside[name](item, place.at(name))
+            elif name in known:
+                read[name] = known[name].check(item, place.at(name))
+            else:
+                raise place.at(name).error("unknown key", nearest_name(name, [*known, *inside]))
+    problems.refuse()
     return read
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from aster_dse.errors import Problems
 from aster_dse.space.document import Place, kind_of, nearest_name, show
-from aster_dse.space.knobs import CONDITIONS, FIXED_ONLY, LAYERS, knobs
+from aster_dse.space.knobs import CONDITIONS, FIXED_ONLY, LAYERS, Knob, knobs
 from aster_dse.space.layer_entries import is_searched, read_layer_ranges
 from aster_dse.space.parameter import Parameter
 from aster_dse.space.ranges import is_range, read_parameter
@@ -18,7 +19,7 @@ def read_group(group: str, entries: object, place: Place) -> tuple[dict[str, Any
     """The fixed values and the searched knobs that one group of a space file gives, by path.
 
     Raises:
-        InputError: the first problem, in the order of the file.
+        InputError: all that is wrong, in the order of the file.
     """
     known = {
         knob.path.partition(".")[2]: knob for knob in knobs().values() if knob.path.startswith(f"{group}.")
@@ -27,28 +28,39 @@ def read_group(group: str, entries: object, place: Place) -> tuple[dict[str, Any
         raise place.error(f"{show(entries)} is {kind_of(entries)}, not a mapping", "write knob: value lines")
     fixed: dict[str, Any] = {}
     searched: dict[str, Parameter] = {}
+    problems = Problems()
     for name, entry in (entries or {}).items():
-        if name not in known:
-            elsewhere = [path for path in knobs() if path.partition(".")[2] == name]
-            remedy = f"did you mean {' or '.join(elsewhere)}?" if elsewhere else nearest_name(name, known)
-            raise place.at(name).error("unknown knob", remedy)
-        knob = known[name]
-        if knob.path == LAYERS and is_searched(entry):
-            searched[knob.path] = read_layer_ranges(entry, place.at(name))
-        elif is_range(entry) and knob.path in FIXED_ONLY:
-            raise place.at(name).error(
-                "cannot be searched: it says how the study judges its configurations", "give it one value"
-            )
-        elif isinstance(entry, Mapping) and (
-            knob.path not in (LAYERS, CONDITIONS) or (knob.path == LAYERS and "choices" in entry)
-        ):
-            searched[knob.path] = read_parameter(knob, entry, place.at(name))
-        else:
-            fixed[knob.path] = knob.check(entry, place.at(name))
+        with problems.noted():
+            if name not in known:
+                elsewhere = [path for path in knobs() if path.partition(".")[2] == name]
+                remedy = f"did you mean {' or '.join(elsewhere)}?" if elsewhere else nearest_name(name, known)
+                raise place.at(name).error("unknown knob", remedy)
+            found = _read_entry(known[name], entry, place.at(name))
+            if isinstance(found, Parameter):
+                searched[found.path] = found
+            else:
+                fixed[known[name].path] = found
     for name, knob in known.items():
-        if knob.required and knob.path not in fixed and knob.path not in searched:
-            raise place.error(f"{name} is missing", f"add {name}: ...")
+        with problems.noted():
+            if knob.required and name not in (entries or {}):
+                raise place.error(f"{name} is missing", f"add {name}: ...")
+    problems.refuse()
     return fixed, searched
+
+
+def _read_entry(knob: Knob, entry: object, place: Place) -> Any:
+    """The value that an entry fixes, or the knob that it searches."""
+    if knob.path == LAYERS and isinstance(entry, Mapping) and is_searched(entry):
+        return read_layer_ranges(entry, place)
+    if is_range(entry) and knob.path in FIXED_ONLY:
+        raise place.error(
+            "cannot be searched: it says how the study judges its configurations", "give it one value"
+        )
+    if isinstance(entry, Mapping) and (
+        knob.path not in (LAYERS, CONDITIONS) or (knob.path == LAYERS and "choices" in entry)
+    ):
+        return read_parameter(knob, entry, place)
+    return knob.check(entry, place)
 
 
 def in_dependency_order(parameters: Mapping[str, Parameter], top: Place) -> tuple[Parameter, ...]:

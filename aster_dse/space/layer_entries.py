@@ -53,6 +53,9 @@ def read_layer_ranges(entry: Mapping[str, Any], place: Place) -> LayerRanges:
         here = place.at(pattern)
         if not is_pattern(re.sub(rf"\b{EACH}\b", "*", pattern)):
             raise here.error("means no layer", f"{PATTERNS}, and each for any by itself")
+        if isinstance(chosen, str) and EACH not in pattern.split("."):
+            fixed += _fixed(pattern, chosen, here)
+            continue
         if not isinstance(chosen, Mapping) or not chosen:
             raise here.error(f"{show(chosen)} is {kind_of(chosen)}, not knobs", "write {adc_levels: 64}")
         if any(isinstance(value, Mapping) for value in chosen.values()):
@@ -66,7 +69,7 @@ def read_layer_ranges(entry: Mapping[str, Any], place: Place) -> LayerRanges:
     return LayerRanges(LAYERS, None, tuple(fixed), tuple(families), layer_names(range(24)))
 
 
-def _fixed(pattern: str, chosen: Mapping[str, Any], place: Place) -> list[tuple[str, dict[str, Any]]]:
+def _fixed(pattern: str, chosen: Mapping[str, Any] | str, place: Place) -> list[tuple[str, dict[str, Any]]]:
     try:
         text = layers_text({pattern: chosen})
     except ValueError as error:

@@ -1,7 +1,7 @@
 """Knobs of single layers: a short text that says which layers differ from the chip, and in what.
 
 ``stem.*: adc_levels=64; block.*.fc1: compute=digital`` reads as it stands. Later entries win over earlier
-ones. In a file the same may be written as a mapping of mappings.
+ones. The same may be written as a mapping from patterns to mappings of knobs, or to ``adc_levels=64``.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from aster_dse.space.hardware_knobs import (
     Rows,
     WeightBits,
 )
+from aster_dse.space.model_words import model_problem
 
 __all__ = [
     "PATTERNS",
@@ -113,8 +114,13 @@ def layers_text(content: Mapping[str, Any]) -> str:
     """
     parts = []
     for pattern, chosen in content.items():
+        if isinstance(chosen, str) and ";" not in chosen:
+            parts += [(name, knobs.chosen()) for name, knobs in parse_layers(f"{pattern}: {chosen}")]
+            continue
         if not isinstance(chosen, Mapping):
-            raise ValueError(f"{pattern}: {chosen!r} is no mapping", "write it like {adc_levels: 64}")
+            raise ValueError(
+                f"{pattern}: {chosen!r} is no mapping", "write it like {adc_levels: 64} or adc_levels=64"
+            )
         knobs = _knobs(_checked(str(pattern)), dict(chosen))
         parts.append((str(pattern), knobs.chosen()))
     return written(parts)
@@ -164,6 +170,6 @@ def _knobs(pattern: str, chosen: dict[str, Any]) -> LayerKnobs:
     try:
         return LayerKnobs(**chosen)
     except ValidationError as error:
-        first = error.errors()[0]
-        problem = f"{pattern}: {first['loc'][0]}: {first['input']!r} does not do"
-        raise ValueError(problem, first["msg"].lower().replace("input ", "it ")) from None
+        first = error.errors(include_url=False)[0]
+        problem, remedy = model_problem(first)
+        raise ValueError(f"{pattern}: {first['loc'][0]}: {problem}", remedy) from None

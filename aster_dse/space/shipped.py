@@ -6,7 +6,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from aster_dse.space.document import Place, parse_yaml
+from aster_dse.space.document import Place, in_lines, parse_yaml
 from aster_dse.space.space import SearchSpace
 
 __all__ = ["load_space", "shipped_spaces"]
@@ -19,16 +19,14 @@ def load_space(source: str | Path) -> SearchSpace:
         source: a path, or the name of a space that ships (``digits_dvs`` or ``digits-dvs``).
 
     Raises:
-        InputError: there is no such file, or the first problem in it.
+        InputError: there is no such file, or all that is wrong with it.
     """
     text = str(source)
     if isinstance(source, str) and "/" not in text and "\\" not in text:
         shipped = _shipped().get(text.replace("-", "_"))
         if shipped is not None:
             place = Place(f"search_spaces/{shipped.name}")
-            return SearchSpace.from_mapping(
-                parse_yaml(shipped.read_text(encoding="utf-8"), place), place.source
-            )
+            return _read(shipped.read_text(encoding="utf-8"), place)
     place = Place(text)
     try:
         content = Path(source).read_text(encoding="utf-8")
@@ -40,8 +38,12 @@ def load_space(source: str | Path) -> SearchSpace:
         reason = getattr(error, "strerror", None) or str(error)
         raise place.error(f"cannot be read: {reason}", "a space is a YAML file") from None
     parent = Path(source).parent
-    folder = "" if parent == Path() else str(parent)
-    return SearchSpace.from_mapping(parse_yaml(content, place), text, folder=folder)
+    return _read(content, place, "" if parent == Path() else str(parent))
+
+
+def _read(text: str, place: Place, folder: str = "") -> SearchSpace:
+    with in_lines(text, place.source):
+        return SearchSpace.from_mapping(parse_yaml(text, place), place.source, folder=folder)
 
 
 def shipped_spaces() -> list[tuple[str, str]]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from aster_dse.errors import InputError
+from aster_dse.errors import InputError, Problems
 from aster_dse.space.configuration import Candidate
 from aster_dse.space.constraint import Constraint
-from aster_dse.space.document import Place, kind_of, nearest_name, parse_yaml, show
+from aster_dse.space.document import Place, kind_of, nearest_name, parse_setting, show
 from aster_dse.space.entries import READERS
 from aster_dse.space.file_knobs import paths_from_here
 from aster_dse.space.groups import in_dependency_order, read_group
@@ -78,26 +78,30 @@ class SearchSpace:
             folder: to which relative paths of files in the content are relative.
 
         Raises:
-            InputError: the first problem, in the order of the file.
+            InputError: all that is wrong, in the order of the file.
         """
         top = Place(source)
+        problems = Problems()
         if not isinstance(content, Mapping):
             raise top.error(f"{kind_of(content)}, not a mapping", f"write keys such as {', '.join(_KEYS)}")
         read: dict[str, Any] = {}
         fixed = {path: knob.default for path, knob in knobs().items()}
         searched: dict[str, Parameter] = {}
         for key, value in content.items():
-            if key in GROUPS:
-                group_fixed, group_searched = read_group(key, value, top.at(key))
-                fixed |= group_fixed
-                searched |= group_searched
-            elif key not in READERS:
-                raise top.at(key).error("unknown key", nearest_name(key, _KEYS))
-            else:
-                read[key] = READERS[key](value, top.at(key))
+            with problems.noted():
+                if key in GROUPS:
+                    group_fixed, group_searched = read_group(key, value, top.at(key))
+                    fixed |= group_fixed
+                    searched |= group_searched
+                elif key not in READERS:
+                    raise top.at(key).error("unknown key", nearest_name(key, _KEYS))
+                else:
+                    read[key] = READERS[key](value, top.at(key))
         for key, example in _REQUIRED.items():
-            if key not in content:
-                raise top.at(key).error("missing", f"add {example}")
+            with problems.noted():
+                if key not in content:
+                    raise top.at(key).error("missing", f"add {example}")
+        problems.refuse()
         if not searched:
             raise top.error("nothing is searched", "give at least one knob choices or a range")
         ranges = searched.get(LAYERS)
@@ -212,8 +216,8 @@ class SearchSpace:
         """The space after ``path=value`` settings, the values in YAML.
 
         ``network.width=32`` fixes a knob, ``network.width={choices: [16, 32]}`` searches it,
-        ``training.learning_rate.high=0.05`` moves one end, ``search.trials=8`` changes the search. Relative
-        paths in them are relative to the working directory.
+        ``training.learning_rate.high=0.05`` moves one end, ``search.trials=8`` changes the search. A knob
+        that takes text takes it as it stands. Relative paths are relative to the working directory.
 
         Raises:
             InputError: there is no such path, or the space with the value is not valid.
@@ -235,7 +239,9 @@ class SearchSpace:
                         f"there is nothing to set inside {path_so_far}", nearest_name(key, known)
                     )
                 inside = inside[key]
-            value = parse_yaml(text, place)
+            knob = knobs().get(path.strip())
+            is_text = knob is not None and knob.kind == "string"
+            value = parse_setting(text, place, is_text=is_text)
             inside[keys[-1]] = paths_from_here(keys, value) if self.folder else value
             space = SearchSpace.from_mapping(content, place.source, folder=self.folder)
         return space

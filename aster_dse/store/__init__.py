@@ -18,7 +18,7 @@ from aster_dse.store.rows import (
     TrialRow,
     TrialState,
 )
-from aster_dse.store.schema import upgrade
+from aster_dse.store.schema import require_place, upgrade
 from aster_dse.store.study_reader import StudyReader
 from aster_dse.store.study_store import StudyStore
 
@@ -43,5 +43,6 @@ __all__ = [
     "TrialRow",
     "TrialState",
     "artifact_of",
+    "require_place",
     "upgrade",
 ]

@@ -9,12 +9,21 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, exc, text
-from sqlalchemy.engine import URL, make_url
 
-from aster_dse.errors import InputError, NotFoundError, UnreachableError
+from aster_dse.commands import Places
+from aster_dse.errors import NotFoundError, UnreachableError
+from aster_dse.store.address import (
+    check_options,
+    parse_address,
+    secrets_of,
+    shown_address,
+    split_secret_options,
+)
+from aster_dse.store.errors import DatabaseGoneError
+from aster_dse.store.sqlite_file import SqliteFile, creation_was_cut_off
 
 __all__ = ["Database"]
 
@@ -23,34 +32,7 @@ BUSY_TIMEOUT_S = 30.0
 
 CONNECT_TIMEOUT_S = 10
 
-_SECRET_OPTIONS = frozenset({"password", "sslpassword"})
-_REMEDY = "sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
-
-
-def _parse(url: str) -> URL:
-    """``url`` with its driver made explicit; a message never repeats the text, which may hold a password."""
-    try:
-        parsed = make_url(url)
-    except (exc.ArgumentError, ValueError):
-        raise InputError("storage", "the text is no database URL", _REMEDY) from None
-    if parsed.drivername in {"postgres", "postgresql"}:
-        parsed = parsed.set(drivername="postgresql+psycopg")
-    if parsed.drivername in {"sqlite", "sqlite+pysqlite"}:
-        if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
-            raise InputError("storage", "SQLite needs a file, which other processes can read", _REMEDY)
-    elif parsed.drivername != "postgresql+psycopg":
-        raise InputError("storage", f"{parsed.drivername} is not supported", _REMEDY)
-    return parsed
-
-
-def _shown(url: URL) -> str:
-    return url.difference_update_query(_SECRET_OPTIONS).render_as_string(hide_password=True)
-
-
-def _secrets(url: URL) -> tuple[str, ...]:
-    plain = [url.password, *(url.query[key] for key in url.query if key in _SECRET_OPTIONS)]
-    words = [word for value in plain if value for word in ([value] if isinstance(value, str) else value)]
-    return tuple({form for word in words for form in (str(word), quote(str(word)), quote_plus(str(word)))})
+_GONE = "the file was deleted, or replaced by another one, while it was in use"
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
@@ -69,6 +51,11 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
+def _opened(connection: Connection) -> sqlite3.Connection:
+    """What the driver has open, of a SQLite database."""
+    return cast(sqlite3.Connection, connection.connection.driver_connection)
+
+
 class Database:
     """One database, for reading and writing or for reading alone. Opens no connection until one is asked for.
 
@@ -78,12 +65,15 @@ class Database:
     """
 
     def __init__(self, url: str, *, read_only: bool = False) -> None:
-        self._url = _parse(url)
-        self._secrets = _secrets(self._url)
+        self._url = parse_address(url)
+        self._secrets = secrets_of(self._url)
         self.read_only = read_only
-        self.shown = _shown(self._url)
+        self.shown = shown_address(self._url)
         """The URL without its password."""
-        self._engine = self._sqlite() if self.is_sqlite else self._postgresql()
+        self.places = Places(storage=url)
+        """For the commands that messages name."""
+        self._file = SqliteFile(Path(self._url.database or "")) if self.is_sqlite else None
+        self._engine = self._postgresql() if self._file is None else self._sqlite(self._file)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.shown!r}, read_only={self.read_only})"
@@ -92,24 +82,27 @@ class Database:
     def is_sqlite(self) -> bool:
         return self._url.get_backend_name() == "sqlite"
 
-    @property
-    def _file(self) -> Path:
-        return Path(self._url.database or "")
-
-    def _sqlite(self) -> Engine:
+    def _sqlite(self, file: SqliteFile) -> Engine:
         url = self._url
         if self.read_only:
             query = {**url.query, "mode": "ro", "uri": "true"}
-            url = url.set(database=f"file:{quote(str(self._file.absolute()))}", query=query)
+            url = url.set(database=f"file:{quote(str(file.path))}", query=query)
         # With isolation_level None the driver begins no transaction of its own: a reader then takes no lock
         # that a writer waits for, and a writer takes its lock at once instead of failing when it upgrades.
         engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None})
         read_only = self.read_only
 
+        @event.listens_for(engine, "do_connect")
+        def check(*_: object) -> None:
+            # A new connection would open, or make, the file that is there now.
+            if file.is_another():
+                raise DatabaseGoneError(f"{self.shown}: {_GONE}")
+
         @event.listens_for(engine, "connect")
         def configure(connection: Any, _record: Any) -> None:
             if not isinstance(connection, sqlite3.Connection):
                 connection = connection.driver_connection
+            file.opened()
             if read_only:
                 connection.execute("PRAGMA query_only = ON")
                 return
@@ -127,8 +120,7 @@ class Database:
 
     def _postgresql(self) -> Engine:
         # An engine shows its URL with every option, so those that are secret go beside it.
-        secret = {key: value for key, value in self._url.query.items() if key in _SECRET_OPTIONS}
-        url = self._url.difference_update_query(secret)
+        url, secret = split_secret_options(self._url)
         arguments: dict[str, Any] = dict(secret)
         if "connect_timeout" not in url.query:
             arguments["connect_timeout"] = CONNECT_TIMEOUT_S
@@ -144,26 +136,59 @@ class Database:
         # A reader sees one moment throughout a transaction, as SQLite's readers do anyway.
         isolation = "REPEATABLE READ" if self.read_only else "READ COMMITTED"
         try:
-            return create_engine(
+            engine = create_engine(
                 url, connect_args=arguments, pool_pre_ping=True, isolation_level=cast(Any, isolation)
             )
+            from psycopg.pq import Conninfo
         except ModuleNotFoundError as error:
             raise UnreachableError(
                 f"{self.shown}: PostgreSQL needs {error.name} (pip install 'psycopg[binary]>=3.2')"
             ) from None
+        check_options(self._url, (option.keyword.decode() for option in Conninfo.get_defaults()))
+        return engine
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """One transaction that writes nothing."""
-        with self._one_line_errors(), self._engine.begin() as connection:
-            yield connection
+        """One transaction that writes nothing.
+
+        Raises:
+            DatabaseGoneError: the file that is open for writing is no longer the one at its path. A reader
+                reads the new one.
+        """
+        if self.read_only and self._file is not None and self._file.is_another():
+            self.close()
+            self.require_file()
+        with self._one_line_errors(), self._engine.connect() as connection:
+            with connection.begin():
+                yield connection
+            self._check_file(connection)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction: all of it is stored when the block ends, or none of it when the block raises."""
+        """One transaction: all of it is stored when the block ends, or none of it when the block raises.
+
+        Raises:
+            DatabaseGoneError: the file that is open is no longer the one at its path. What was written,
+                by this transaction too, is in the copy that the error names.
+        """
         engine = self._engine.execution_options(aster_write=True)
-        with self._one_line_errors(), engine.begin() as connection:
-            yield connection
+        with self._one_line_errors(), engine.connect() as connection:
+            file, opened, number = self._file, _opened(connection), 0
+            with connection.begin():
+                if file is not None and not file.is_another():
+                    number = file.number(opened)
+                    if not number:
+                        raise DatabaseGoneError(f"{self.shown}: the file was overwritten while it was in use")
+                yield connection
+            if file is not None:
+                file.committed(opened, number)
+            self._check_file(connection)
+
+    def _check_file(self, connection: Connection) -> None:
+        if self.read_only or self._file is None or not self._file.is_another():
+            return
+        copy = self._file.rescue(_opened(connection))
+        raise DatabaseGoneError(f"{self.shown}: {_GONE}", copy)
 
     def now(self, connection: Connection) -> datetime:
         """The time by the one clock that all who share the database agree on."""
@@ -174,18 +199,30 @@ class Database:
 
     def close(self) -> None:
         self._engine.dispose()
+        if self._file is not None:
+            self._file.closed()
 
-    def require_file(self) -> None:
-        """Refuse a SQLite file that is not there, before SQLite says the same in more obscure words."""
-        if not self.is_sqlite:
+    def require_file(self, *, may_be_made: bool = False) -> None:
+        """Refuse a SQLite file that is not there, before SQLite says the same in more obscure words.
+
+        Raises:
+            NotFoundError: it does not exist and shall not be made, or nothing was ever stored in it.
+            UnreachableError: it cannot be made.
+        """
+        if self._file is None:
             return
-        if not self._file.exists():
-            if self.read_only:
-                raise NotFoundError(f"{self.shown}: there is no such file (a search creates it)")
-            if not self._file.absolute().parent.is_dir():
+        path = self._file.path
+        if may_be_made:
+            if not path.parent.is_dir():
                 raise UnreachableError(
                     f"{self.shown}: the folder of the file does not exist (create it first)"
                 )
+        elif not path.exists():
+            raise NotFoundError(f"{self.shown}: there is no such file (a search creates it)")
+        elif creation_was_cut_off(path):
+            raise NotFoundError(
+                f"{self.shown}: there are no studies of aster-dse here (a search creates them)"
+            )
 
     @contextmanager
     def _one_line_errors(self) -> Iterator[None]:

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aster_dse.errors import AsterError
+from aster_dse.errors import AsterError, UnreachableError
+from aster_dse.store.address import sqlite_address
 
 if TYPE_CHECKING:
     from aster_dse.store.rows import LeaseHolder
 
-__all__ = ["DamagedRowError", "LeaseHeldError", "LeaseLostError", "NotFiniteError"]
+__all__ = ["DamagedRowError", "DatabaseGoneError", "LeaseHeldError", "LeaseLostError", "NotFiniteError"]
+
+
+class DatabaseGoneError(UnreachableError):
+    """The file of the database was deleted, replaced or overwritten while it was in use (exit code 5).
+
+    Args:
+        problem: which database, and what happened to it.
+        copy: holds what was stored in it until now; None where no copy could be made.
+    """
+
+    def __init__(self, problem: str, copy: Path | None = None) -> None:
+        self.problem, self.copy = problem, copy
+        url = "" if copy is None else shlex.quote(sqlite_address(copy))
+        kept = f"; what was stored in it until now is in {copy} (resume with --storage {url})"
+        super().__init__(problem if copy is None else problem + kept)
+
+    def __reduce__(self) -> tuple[type[DatabaseGoneError], tuple[str, Path | None]]:
+        return type(self), (self.problem, self.copy)
 
 
 class LeaseHeldError(AsterError):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import Select, or_, select, union
 
+from aster_dse.commands import Places, command
 from aster_dse.errors import NotFoundError
 from aster_dse.store import frames
 from aster_dse.store.database import Database
@@ -75,6 +76,11 @@ class StudyQueries:
         """Where the store is, its password hidden."""
         return self._database.shown
 
+    @property
+    def places(self) -> Places:
+        """The store, for the commands that messages name."""
+        return self._database.places
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"
 
@@ -110,7 +116,8 @@ class StudyQueries:
         if close:
             hint = f"did you mean {' or '.join(map(repr, close))}?"
         else:
-            hint = "see them with: aster-dse studies" if names else "there are none yet"
+            listing = command("studies", places=self.places)
+            hint = f"see them with: {listing}" if names else "there are none yet"
         raise NotFoundError(f"{self.url}: there is no study {name!r} ({hint})")
 
     def study_with_id(self, study_id: int) -> StudyRow:

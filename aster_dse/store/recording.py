@@ -187,16 +187,17 @@ class Recorder:
         )
         return True
 
-    def requeue(self, number: int) -> int:
+    def requeue(self, number: int, failure: NetworkFailure | None = None) -> int:
         trial = self._trial(number)
+        why = {"kind": "driver", "reason": "the driver ended before the trial did"}
+        if failure is not None:
+            why = {"kind": plain_text(failure.kind), "reason": plain_text(failure.reason)}
         if trial.state == TrialState.COMPLETE:
             raise AsterError(f"trial {number} of study {self.study_id} is complete; it is not run again")
         if trial.paused_epoch is not None:
             raise AsterError(f"trial {number} of study {self.study_id} is paused; it can go on")
         if trial.state == TrialState.RUNNING and self._attempts(trial.id, TrialState.RUNNING):
-            self._end_attempt(
-                trial.id, TrialState.LOST, kind="driver", reason="the driver ended before the trial did"
-            )
+            self._end_attempt(trial.id, TrialState.LOST, **why)
         elif trial.state == TrialState.FAILED:
             self._change(trial.id, state=TrialState.RUNNING, finished_at=None, finish_order=None)
         return self._next_attempt(trial.id)

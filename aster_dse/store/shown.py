@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 
 from aster_dse.space import METRICS, parse_constraint
 from aster_dse.store.rows import StudyRow, TrialRow, TrialState
 from aster_dse.workload import UNVERIFIED, lies_in_a_folder
-from aster_dse.workload.trees import data_root
 
 __all__ = [
     "accuracy_is",
     "arrays_of_study",
     "data_of_trial",
-    "data_option",
     "shown_metrics",
     "unverified_trials",
 ]
@@ -27,18 +24,6 @@ def data_of_trial(trial: TrialRow) -> str | None:
     if not lies_in_a_folder(workload.get("name", "")):
         return None
     return str(workload.get("data") or UNVERIFIED)
-
-
-def data_option(study: StudyRow) -> str:
-    """What a command about a study needs so that it finds the data sets where they lay when it last ran.
-
-    Returns:
-        ``--data FOLDER`` with a blank before it; empty where that is the usual place, or none is needed.
-    """
-    roots = [str(entry["root"]) for entry in study.data or ()]
-    if not roots or roots[-1] == str(data_root(None).absolute()):
-        return ""
-    return f" --data {shlex.quote(roots[-1])}"
 
 
 def unverified_trials(trials: Iterable[TrialRow]) -> list[int]:

@@ -26,4 +26,8 @@ class StudyReader(StudyQueries):
 
     def __init__(self, url: str) -> None:
         super().__init__(Database(url, read_only=True))
-        require_schema(self._database)
+        try:
+            require_schema(self._database)
+        except BaseException:
+            self.close()
+            raise

@@ -48,7 +48,11 @@ class StudyStore(StudyQueries):
     def __init__(self, url: str) -> None:
         super().__init__(Database(url))
         self._tokens: dict[int, str] = {}
-        open_schema(self._database)
+        try:
+            open_schema(self._database)
+        except BaseException:
+            self.close()
+            raise
 
     # --- studies
 
@@ -325,8 +329,8 @@ class StudyStore(StudyQueries):
         with self._changing(study_id) as recorder:
             recorder.rescore(result)
 
-    def requeue(self, study_id: int, number: int) -> int:
-        """Begin another attempt at a trial that its driver left RUNNING, or that failed.
+    def requeue(self, study_id: int, number: int, failure: NetworkFailure | None = None) -> int:
+        """Begin another attempt at a trial that failed, was interrupted by ``failure``, or was left RUNNING.
 
         Returns:
             The number of the new attempt.
@@ -335,7 +339,7 @@ class StudyStore(StudyQueries):
             AsterError: the trial is complete.
         """
         with self._changing(study_id) as recorder:
-            return recorder.requeue(number)
+            return recorder.requeue(number, failure)
 
     @contextmanager
     def _changing(self, study_id: int) -> Iterator[Recorder]:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from aster_dse.errors import InputError
 from aster_dse.space import TrainingConfig
 from aster_dse.training.augmentation import (
     augment_events,
@@ -35,8 +36,14 @@ class Share:
     rank: int = 0
     world: int = 1
 
+    def divides(self, samples: int) -> bool:
+        """Whether each process finds a sample in a batch; else each of them computes the whole batch."""
+        return samples >= self.world
+
     def of(self, samples: int) -> slice:
         """This process's samples of a batch."""
+        if not self.divides(samples):
+            return slice(0, samples)
         edges = [samples * rank // self.world for rank in range(self.world + 1)]
         return slice(edges[self.rank], edges[self.rank + 1])
 
@@ -51,13 +58,15 @@ class Batch:
     """``[B]`` classes, or ``[B, classes]`` probabilities where samples are mixed."""
     samples: int
     """Of the whole batch."""
+    divided: bool
+    """Each process has a part of it; False where each has all of it."""
 
 
 class Batches:
     """Training batches of a workload.
 
     Raises:
-        InputError: an augmentation that these frames cannot have.
+        InputError: there is no sample, or an augmentation that these frames cannot have.
     """
 
     def __init__(
@@ -65,6 +74,8 @@ class Batches:
     ) -> None:
         self.feed, self.config, self.share = feed, config, share or Share()
         self.classes = workload.classes
+        if not len(feed):
+            raise InputError(f"workload.{workload.config.name}", "has no training sample", "at least one")
         self.pictures = workload.static and bool(
             config.crop_area < 1.0 or config.horizontal_flip or config.rand_augment or config.color_jitter
         )
@@ -79,7 +90,7 @@ class Batches:
         order = torch.randperm(len(self.feed), generator=generator)
         if config.repeats > 1:
             order = order.repeat_interleave(config.repeats)[: len(order)]
-        batches = [batch for batch in torch.split(order, config.batch_size) if len(batch) > 1]
+        batches = torch.split(order, config.batch_size)[: self.steps()]
         reach, starts = config.shift_pixels, np.cumsum([0, *(len(batch) for batch in batches)])
         shifts = [
             torch.randint(-reach, reach + 1, (len(batch), 2), generator=generator) if reach else None
@@ -106,9 +117,9 @@ class Batches:
                 coming = following
 
     def steps(self) -> int:
-        """Batches of an epoch."""
+        """Batches of an epoch. A single sample that remains after whole batches is left out."""
         whole, rest = divmod(len(self.feed), self.config.batch_size)
-        return whole + (rest > 1)
+        return whole + (rest > 1 or (rest == 1 and not whole))
 
     def _batch(self, epoch: int, step: int, index: Tensor, position: int, shifts: Tensor | None) -> Batch:
         part = self.share.of(len(index))
@@ -120,13 +131,13 @@ class Batches:
             others = places.flip(0)[part]
             partners = (
                 inputs.flip(1)
-                if self.share.world == 1
+                if part == slice(0, len(index))
                 else self._inputs(epoch, index, position, shifts, others)
             )
             inputs = mixed_inputs(inputs, partners, mix)
             other_labels = self.feed.labels[index[others].to(self.feed.labels.device)]
             labels = mixed_labels(labels, other_labels, self.classes, mix)
-        return Batch(inputs, labels, len(index))
+        return Batch(inputs, labels, len(index), self.share.divides(len(index)))
 
     def _inputs(
         self, epoch: int, index: Tensor, position: int, shifts: Tensor | None, places: Tensor

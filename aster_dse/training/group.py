@@ -1,7 +1,8 @@
 """The processes that train one network together, each on its part of every batch.
 
 What they compute is what one process computes on whole batches, up to rounding: gradients are averaged by
-torch's DistributedDataParallel, and batch norms take their moments over all parts.
+torch's DistributedDataParallel, and batch norms take their moments over all parts. A batch with fewer samples
+than processes is computed whole by each of them.
 """
 
 from __future__ import annotations
@@ -42,10 +43,14 @@ class Group:
         """``model``, learning together with those of the other processes."""
         if self.share.world == 1:
             return model
-        for module in model.modules():
-            if isinstance(module, BatchNorm):
-                module.reduce = torch.distributed.all_reduce
         return nn.parallel.DistributedDataParallel(model, broadcast_buffers=False)
+
+    def divide(self, model: nn.Module, divided: bool) -> None:
+        """Have batch norms take their moments over all parts of the next batch, or over what is here."""
+        if self.share.world > 1:
+            for module in model.modules():
+                if isinstance(module, BatchNorm):
+                    module.reduce = torch.distributed.all_reduce if divided else None
 
     def mean(self, value: Tensor) -> float:
         """The mean of a figure over the processes."""

@@ -22,7 +22,7 @@ from aster_dse.network.on_workload import geometry_for
 from aster_dse.space import NetworkConfig, TrainingConfig
 from aster_dse.stored_files import SetAside, forget
 from aster_dse.training import checkpoint as files
-from aster_dse.training.batches import Batches
+from aster_dse.training.batches import Batch, Batches
 from aster_dse.training.group import Group
 from aster_dse.training.kept import KeptTraining
 from aster_dse.training.loss import loss_of
@@ -175,16 +175,9 @@ class _Run:
             rate = learning_rate(self.config, number - 1 + step / steps)
             for group in self.optimiser.param_groups:
                 group["lr"] = rate
-            with self.precision.forward():
-                logits = self.learner(batch.inputs)
-            # The mean over the whole batch, whatever part of it is here.
-            share = len(batch.labels) / batch.samples
-            loss = loss_of(self.config, logits.float(), batch.labels) * (share * self.group.share.world)
-            value = self.group.mean(loss.detach())
+            value = self.learn(batch)
             if not math.isfinite(value):
                 raise TrainingDiverged(number, step + 1, value, rate)
-            self.optimiser.zero_grad(set_to_none=True)
-            self.precision.step(loss, self.optimiser)
             self._follow((number - 1) * steps + step + 1)
             total, seen = total + value * batch.samples, seen + batch.samples
         # The loss of the last step says nothing of what that step did to the weights.
@@ -206,6 +199,20 @@ class _Run:
         )
         self.history.append(row)
         return row
+
+    def learn(self, batch: Batch) -> float:
+        """One step of the optimiser, unless the loss is not finite; the mean loss of the whole batch."""
+        self.group.divide(self.model, batch.divided)
+        with self.precision.forward():
+            logits = self.learner(batch.inputs)
+        # The mean over the whole batch, whatever part of it is here.
+        share = len(batch.labels) / batch.samples * self.group.share.world if batch.divided else 1.0
+        loss = loss_of(self.config, logits.float(), batch.labels) * share
+        value = self.group.mean(loss.detach())
+        if math.isfinite(value):
+            self.optimiser.zero_grad(set_to_none=True)
+            self.precision.step(loss, self.optimiser)
+        return value
 
     def result(self, resumed: int) -> TrainedNetwork:
         if self.average:

@@ -17,7 +17,7 @@ from aster_dse.workload.image_folder import IMAGE_FOLDERS
 from aster_dse.workload.images import CifarImages
 from aster_dse.workload.made import DIGITS, DIGITS_DVS
 from aster_dse.workload.source import DataSet, OnDisk
-from aster_dse.workload.trees import found_trees
+from aster_dse.workload.trees import found_trees, require_tree
 
 __all__ = [
     "UNVERIFIED",
@@ -28,6 +28,7 @@ __all__ = [
     "lies_in_a_folder",
     "load_workload",
     "read_by_batch",
+    "require_data",
     "training_samples",
     "workload_files",
     "workload_names",
@@ -76,6 +77,21 @@ def found_data(data: Path | None = None) -> Iterator[FoundData]:
         except OSError as error:
             fault = f"{folder}: cannot be read: {error.strerror or error}"
         yield FoundData(name, folder, note, fault)
+
+
+def require_data(name: str, folder: str | None = None, *, data: Path | None = None) -> None:
+    """Refuse a data set whose folder is not there; nothing in it is read.
+
+    Args:
+        name: of the workload; some are made, and need no folder.
+        folder: its folder, where the configuration names one.
+        data: as for :func:`load_workload`.
+
+    Raises:
+        NotFoundError: naming the folders that were looked for.
+    """
+    if name in _ON_DISK:
+        require_tree(name, data, folder)
 
 
 def workload_names() -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aster_dse.errors import NotFoundError
 
-__all__ = ["TREES", "data_root", "find_tree", "first_folder", "found_trees"]
+__all__ = ["TREES", "data_root", "find_tree", "first_folder", "found_trees", "require_tree"]
 
 TREES: Mapping[str, tuple[str, ...]] = {
     "cifar10": ("cifar-10-batches-py",),
@@ -60,6 +60,22 @@ def first_folder(root: Path, names: Sequence[str]) -> Path | None:
     """The first of these folders with anything in it, else the first one that is there."""
     there = [root / name for name in names if (root / name).is_dir()]
     return next((folder for folder in there if any(folder.iterdir())), there[0] if there else None)
+
+
+def require_tree(name: str, data: Path | None, folder: str | None) -> None:
+    """Refuse a data set of which nothing is there: no folder of its name, and nothing in the root.
+
+    Raises:
+        NotFoundError: there is none, as where a disk is not mounted.
+    """
+    root = data_root(data)
+    places = [root / known for known in ((folder,) if folder is not None else TREES.get(name, ()))]
+    if any(place.is_dir() for place in places) or (folder is None and root.is_dir() and any(root.iterdir())):
+        return
+    raise NotFoundError(
+        f"{name}: there is no {' or '.join(map(str, places)) or root} "
+        f"(--data FOLDER or {VARIABLE} names the folder that data sets lie in)"
+    )
 
 
 def found_trees(data: Path | None = None) -> Iterator[tuple[str, Path]]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 import yaml
 
+from aster_dse.commands import Places, command
 from aster_dse.dashboard.data.breakdown import Breakdown, breakdowns
 from aster_dse.dashboard.data.labels import MetricLabel, metric_label
 from aster_dse.errors import NotFoundError
 from aster_dse.space import Candidate
 from aster_dse.store import AttemptRow, EvaluationRow, StudyReader, StudyRow, TrainingRow, TrialRow
-from aster_dse.store.shown import data_option, shown_metrics
+from aster_dse.store.going_on import data_places
+from aster_dse.store.shown import shown_metrics
 
 __all__ = ["PointDetail", "read_point"]
 
@@ -31,6 +32,8 @@ class PointDetail:
     attempts: tuple[AttemptRow, ...]
     training: TrainingRow | None
     history: tuple[dict[str, Any], ...]
+    places: Places
+    """Where commands find the study."""
 
     def metrics(self) -> list[tuple[MetricLabel, float, bool]]:
         """Label, value and whether it is an objective; objectives first."""
@@ -58,13 +61,16 @@ class PointDetail:
 
     def commands(self) -> list[tuple[str, str]]:
         """What to do with this point on the command line: a caption and the command."""
-        name = shell_word(self.study.name)
-        number = self.trial.number
+        name, number = self.study.name, self.trial.number
+        options = ["--select", f"trial:{number}:{self.point.index}", "--format", "yaml"]
         return [
-            ("Everything about the trial", f"aster-dse show {name} {number}"),
             (
-                "Its best configuration, to run again",
-                f"aster-dse export {name} --select trial:{number} --format yaml{data_option(self.study)}",
+                "Everything about it",
+                command("show", name, number, options=["--index", self.point.index], places=self.places),
+            ),
+            (
+                "The configuration, to run again",
+                command("export", name, options=options, places=data_places(self.study, self.places)),
             ),
         ]
 
@@ -118,13 +124,8 @@ def read_point(reader: StudyReader, study: StudyRow, point_id: int) -> PointDeta
         tuple(reader.attempts(study.id, point.trial)),
         trainings.get(point.training_key),
         tuple(reader.training_history(point.training_key)),
+        reader.places.absolute(),
     )
-
-
-def shell_word(text: str) -> str:
-    """``text`` as one word of a POSIX shell; a name like ``-x`` is kept from being read as an option."""
-    word = shlex.quote(text)
-    return f"-- {word}" if text.startswith("-") else word
 
 
 def _is_list(value: object) -> TypeGuard[Sequence[Any]]:

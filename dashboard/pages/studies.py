@@ -7,11 +7,13 @@ from typing import Any
 from dash import Dash, Input, Output, State, dcc, html
 from dash.exceptions import PreventUpdate
 
+from aster_dse import commands
+from aster_dse.commands import Places
 from aster_dse.dashboard.data import metric_label
-from aster_dse.dashboard.data.detail import shell_word
 from aster_dse.dashboard.pages.elements import command, message, moment, states
 from aster_dse.store import StudyReader, StudySummary
-from aster_dse.store.shown import arrays_of_study, data_option
+from aster_dse.store.going_on import resume_command
+from aster_dse.store.shown import arrays_of_study
 
 __all__ = ["layout", "register"]
 
@@ -30,7 +32,7 @@ def layout(reader: StudyReader, _ids: tuple[int, ...], _query: str) -> html.Div:
                 ],
                 className="page-head",
             ),
-            html.Div(_table(summaries), id="studies"),
+            html.Div(_table(summaries, reader.places.absolute()), id="studies"),
             dcc.Interval(id="studies-tick", interval=POLL_MS),
             dcc.Store(id="studies-seen", data=_fingerprint(summaries)),
             dcc.Store(id="title", data="Studies"),
@@ -46,7 +48,7 @@ def register(app: Dash, reader: StudyReader) -> None:
         now = _fingerprint(summaries)
         if now == seen:
             raise PreventUpdate
-        return _table(summaries), now
+        return _table(summaries, reader.places.absolute()), now
 
     app.callback(
         Output("studies", "children"),
@@ -61,14 +63,14 @@ def _fingerprint(summaries: list[StudySummary]) -> str:
     return " ".join(f"{entry.study.id}@{entry.study.updated_at.isoformat()}" for entry in summaries)
 
 
-def _table(summaries: list[StudySummary]) -> html.Div:
+def _table(summaries: list[StudySummary], places: Places) -> html.Div:
     if not summaries:
         return message(
             "No study yet",
             html.P(
                 "Start a search in a terminal; it appears here by itself and its points as they are found."
             ),
-            command("aster-dse search digits_dvs"),
+            command(commands.command("search", "digits_dvs", places=places)),
         )
     heads = ("Study", "Objectives", "Trials", "Evaluations", "Last change", "Go on with it")
     newest_first = sorted(summaries, key=lambda entry: entry.study.updated_at, reverse=True)
@@ -77,7 +79,7 @@ def _table(summaries: list[StudySummary]) -> html.Div:
             html.Table(
                 [
                     html.Thead(html.Tr([html.Th(head, scope="col") for head in heads])),
-                    html.Tbody([_row(entry) for entry in newest_first]),
+                    html.Tbody([_row(entry, places) for entry in newest_first]),
                 ],
                 className="studies",
             ),
@@ -87,8 +89,9 @@ def _table(summaries: list[StudySummary]) -> html.Div:
     )
 
 
-def _row(entry: StudySummary) -> html.Tr:
+def _row(entry: StudySummary, places: Places) -> html.Tr:
     study, counts = entry.study, entry.counts
+    resume = resume_command(study, counts, places)
     goals = [metric_label(name, direction) for name, direction in study.objectives.items()]
     feasible = f"{counts.feasible / counts.evaluations:.0%} feasible" if counts.evaluations else "none yet"
     return html.Tr(
@@ -107,6 +110,6 @@ def _row(entry: StudySummary) -> html.Tr:
             html.Td(states(counts)),
             html.Td([f"{counts.evaluations:,}", html.Small(feasible)], className="number"),
             html.Td(moment(study.updated_at), className="number"),
-            html.Td(command(f"aster-dse resume {shell_word(study.name)}{data_option(study)}")),
+            html.Td("nothing is left to search" if resume is None else command(resume)),
         ]
     )

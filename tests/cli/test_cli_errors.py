@@ -116,7 +116,7 @@ def test_what_does_not_exist_is_3(words: list[str], searched: Home) -> None:
     assert ran.complaint
 
 
-@pytest.mark.parametrize("command", ["studies", "status s", "resume s", "delete s --yes"])
+@pytest.mark.parametrize("command", ["studies", "status s", "resume s", "delete s --yes", "db upgrade"])
 def test_a_database_that_is_not_there_is_3_and_is_not_made(command: str, tmp_path: Path) -> None:
     ran = aster(*command.split(), "--storage", f"sqlite:///{tmp_path}/none.db")
     assert ran.code == 3

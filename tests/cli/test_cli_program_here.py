@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aster_dse.cli.output import program_here
+from aster_dse.commands import command
 
 
 @pytest.fixture
@@ -24,15 +24,16 @@ def test_by_its_path_where_the_shell_would_not_find_it(
 ) -> None:
     monkeypatch.setattr(sys, "argv", [str(program)])
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert program_here() == f"'{program}'"
+    assert command("studies") == f"'{program}' studies"
+    assert command("studies", anywhere=True) == "aster-dse studies"
 
 
 def test_by_its_name_where_it_is_on_the_path(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", [str(program)])
     monkeypatch.setenv("PATH", str(program.parent))
-    assert program_here() == "aster-dse"
+    assert command("studies") == "aster-dse studies"
 
 
 def test_by_its_name_where_it_was_not_called_as_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["-c"])
-    assert program_here() == "aster-dse"
+    assert command("studies") == "aster-dse studies"

@@ -20,7 +20,7 @@ def test_digits_become_a_data_set_and_a_second_run_keeps_them(tmp_path: Path) ->
     assert len(load_workload(config, data=tmp_path, cache=tmp_path / "cache").test) == 20
     again = aster("record", "digits", "-o", tmp_path / "mine", *SMALL)
     assert "0 recordings of 50 ms made, 40 were there" in again.out
-    assert "event-folder, folder mine, classes 10" in again.out
+    assert "train event-folder --set workload.folder=mine --set workload.classes=10" in again.out
     other = aster("record", "digits", "-o", tmp_path / "mine", *SMALL, "--seed", "1")
     assert (other.code, other.out) == (3, "")
     assert "other settings" in other.complaint

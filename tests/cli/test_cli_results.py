@@ -12,7 +12,6 @@ import pytest
 from command_line import DIVERGES, PROGRAM, Home, Ran, aster, start
 
 from aster_dse.space import METRICS
-from aster_dse.store.tables import HEAD
 
 
 def test_studies_lists_counts_and_objectives(searched: Home) -> None:
@@ -152,12 +151,6 @@ def test_importance_needs_a_study_of_some_size(searched: Home) -> None:
     assert "too few to tell what is important" in ran.complaint
     ran = searched.aster("importance", "s", "--objectives", "speed")
     assert ran.code == 2
-
-
-def test_upgrade_makes_the_tables(tmp_path: Path) -> None:
-    storage = f"sqlite:///{tmp_path}/new.db"
-    assert aster("db", "upgrade", "--storage", storage, "--json").document == {"revision": HEAD}
-    assert aster("studies", "--storage", storage, "--json").document == []
 
 
 def test_spaces_that_ship_are_listed_and_checked() -> None:

@@ -202,7 +202,7 @@ def test_an_interrupt_finishes_the_running_trial_and_says_how_to_go_on(home: Hom
     # Two, or more where the machine was slow to deliver the signal.
     assert 2 <= trials["complete"] < 30
     assert (trials["failed"], trials["running"]) == (0, 0)
-    assert ran.complaint.endswith("aster-dse resume tiny --trials 30")
+    assert ran.complaint.endswith("aster-dse resume tiny --trials 30 --workers 0")
 
 
 def test_stop_now_ends_it_at_once_and_loses_nothing(home: Home) -> None:

@@ -219,6 +219,6 @@ def test_a_setting_in_a_file_that_no_network_can_have(tmp_path: Path) -> None:
     config = {"T": 4, "size": 32, "pooling_stat": "12", "event_mode": False}
     path = tmp_path / "x.safetensors"
     save_file(load_file(DATA / "sdt_static_lif.safetensors"), path, metadata={"config": json.dumps(config)})
-    with pytest.raises(InputError, match=r"x\.safetensors: pooling: '12'"):
+    with pytest.raises(InputError, match=r'x\.safetensors: pooling: "12"'):
         load_checkpoint(path, NOTHING)
     assert NetworkConfig().pooling != "12"

@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ORDER = (
     "errors",
     "stored_files",
+    "storage_url",
+    "commands",
     "space",
     "workload",
     "network",
@@ -34,6 +36,7 @@ OUTER = {"workers", "dashboard"}
 HEAVY = {"torch", "ray", "optuna", "dash", "plotly", "sklearn", "spikingjelly"}
 LIGHT = (
     "aster_dse",
+    "aster_dse.commands",
     "aster_dse.space",
     "aster_dse.cli",
     "aster_dse.store",
@@ -96,7 +99,13 @@ def test_workers_know_the_library_only(path: Path) -> None:
 
 @pytest.mark.parametrize("path", _files("aster_dse/dashboard"), ids=lambda p: p.name)
 def test_the_dashboard_knows_the_store_only(path: Path) -> None:
-    allowed = ("aster_dse.store", "aster_dse.errors", "aster_dse.space", "aster_dse.dashboard")
+    allowed = (
+        "aster_dse.store",
+        "aster_dse.errors",
+        "aster_dse.commands",
+        "aster_dse.space",
+        "aster_dse.dashboard",
+    )
     for module, _ in _imports(path):
         if module.startswith("aster_dse"):
             assert module == "aster_dse" or module.startswith(allowed), module

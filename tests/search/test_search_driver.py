@@ -31,6 +31,7 @@ from aster_dse.search.study import open_study
 from aster_dse.search.telling import Progress
 from aster_dse.space import Candidate
 from aster_dse.store import LeaseHeldError, StudyStore
+from aster_dse.store.errors import DatabaseGoneError
 
 
 def failing(when: Callable[[int], bool]) -> AnalyticJobs:
@@ -440,6 +441,27 @@ def test_two_drivers_on_one_study_are_one_too_many(sqlite_url: str) -> None:
         with other, pytest.raises(LeaseHeldError, match="the other search"):
             search(sqlite_url, space(), 2)
     assert search(sqlite_url, space(), 2).complete == 2
+
+
+def test_a_search_ends_when_its_database_file_is_deleted_and_goes_on_from_the_copy(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    def delete(job: NetworkJob, result: NetworkResult) -> Outcome:
+        if job.trial == 3:
+            (tmp_path / "aster.db").unlink()
+        return result
+
+    executor = ShuffledExecutor(AnalyticJobs(delete))
+    with pytest.raises(DatabaseGoneError, match="deleted, or replaced") as caught:
+        search(sqlite_url, space(), 12, executor=executor)
+    assert (caught.value.exit_code, executor.cancelled) == (5, True)
+    copy = caught.value.copy
+    assert copy is not None
+    with StudyStore(f"sqlite:///{copy}") as store:
+        study = store.study("s")
+        # The outcome that was about to be stored is among them.
+        assert store.trial(study.id, 3).state == "complete"
+    assert search(f"sqlite:///{copy}", space(), 12).complete == 12
 
 
 def test_files_that_a_worker_sends_are_kept_and_catalogued(sqlite_url: str, tmp_path: Path) -> None:

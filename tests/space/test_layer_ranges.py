@@ -179,7 +179,7 @@ def test_a_space_with_layers_is_written_and_read_back() -> None:
         ({"each": {"rows": {"choices": [64], "when": "depth > 1"}}}, "each.rows.when", "no condition"),
         ({"each": {"rows": {"choices": [64, None]}}}, "each.rows", "null is no value"),
         ({"head": {"rows": {"choices": [64]}}, "stem.*": 3}, "stem.*", "3 is an integer, not knobs"),
-        ({"head": {"rows": {"choices": [64]}}, "stem.*": {"rows": 3}}, "stem.*", "3 does not do"),
+        ({"head": {"rows": {"choices": [64]}}, "stem.*": {"rows": 3}}, "stem.*", "3 is not one of 16, 32"),
         (
             {"head": {"rows": {"choices": [64]}}, "stem.each": {"rows": 64}},
             "stem.each",

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from aster_dse.errors import InputError
-from aster_dse.space import SearchSpace
+from aster_dse.space import SearchSpace, load_space
 from aster_dse.space.knobs import knobs
 from aster_dse.space.reference import with_tables
 
@@ -31,16 +31,15 @@ def test_its_example_is_a_space(text):
     assert SearchSpace.from_mapping(yaml.safe_load(example)).name == "my-space"
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"hardware": {"adc_levels": 3}},
-        {"training": {"tau": 2.0}},
-        {"policy": {"skip_threshold": {"low": 0.5, "high": 0.1}}},
-    ],
-)
-def test_the_messages_it_shows_are_the_messages(text, change):
-    example = yaml.safe_load(re.search(r"```yaml\n(name:.*?)```", text, re.DOTALL).group(1))
+def test_the_messages_it_shows_are_the_messages(text, tmp_path, monkeypatch):
+    example = re.search(r"```yaml\n(name:.*?)```", text, re.DOTALL).group(1)
+    for above, added in (
+        ("policy:\n", "training:\n  tau: 2.0\npolicy:\n  skip_threshold: {low: 0.5, high: 0.1}\n"),
+        ("hardware:\n", "hardware:\n  adc_levels: 3\n"),
+    ):
+        example = example.replace(above, added)
+    monkeypatch.chdir(tmp_path)
+    Path("my.yaml").write_text(example, encoding="utf-8")
     with pytest.raises(InputError) as caught:
-        SearchSpace.from_mapping({**example, **change}, "my.yaml")
-    assert str(caught.value) in text
+        load_space("my.yaml")
+    assert f"```text\n{caught.value}\n```" in text

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
 import sqlite3
 import threading
 from dataclasses import asdict, replace
@@ -13,8 +16,10 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
+from sqlalchemy.engine import make_url
 from store_examples import begin, create_study, finish, pause
 
+from aster_dse.cli import main
 from aster_dse.errors import AsterError
 from aster_dse.evaluation.metric_values import complete_metrics
 from aster_dse.space import METRICS
@@ -152,6 +157,74 @@ def test_what_was_stored_before_is_of_ideal_arrays(database_url: str) -> None:
         finish(store, study, 1)
 
 
+def test_the_advice_for_an_older_database_is_a_command_that_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    url = "sqlite:///it's old.db"
+    with StudyStore(url) as store:
+        create_study(store)
+    set_back(url)
+    before = sorted(os.listdir())
+    with pytest.raises(AsterError, match="older version, revision 0001") as caught:
+        StudyReader(url)
+    advised = re.search(r"\(run: aster-dse (.*)\)", str(caught.value))
+    assert advised is not None
+    assert main(shlex.split(advised[1])) == 0
+    assert sorted(os.listdir()) == before
+    with StudyReader(url) as reader:
+        assert [study.name for study in reader.studies()] == ["digits"]
+
+
+def test_the_advice_holds_no_password(postgres_url: str) -> None:
+    set_revision(postgres_url, "0001")
+    with pytest.raises(
+        AsterError, match=r"db upgrade --storage '?postgresql\+psycopg://.*:\*\*\*@"
+    ) as caught:
+        StudyReader(postgres_url)
+    password = make_url(postgres_url).password
+    assert password is not None
+    assert password not in str(caught.value)
+
+
+def test_upgrading_makes_nothing_where_nothing_is(empty_url: str, tmp_path: Path) -> None:
+    before = os.listdir(tmp_path)
+    assert main(["db", "upgrade", "--storage", empty_url]) == 3
+    assert os.listdir(tmp_path) == before
+    if empty_url.startswith("sqlite"):
+        (tmp_path / "empty.db").touch()
+        assert main(["db", "upgrade", "--storage", empty_url]) == 3
+        assert (tmp_path / "empty.db").stat().st_size == 0
+    else:
+        assert tables(empty_url) == set()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"DELETE FROM {VERSION_TABLE}",
+        f"DROP TABLE {VERSION_TABLE}",
+        f"UPDATE {VERSION_TABLE} SET version_num = 'xyz'",
+        f"INSERT INTO {VERSION_TABLE} VALUES ('0001')",
+    ],
+)
+def test_a_database_without_its_schema_row_is_said_to_be_that(database_url: str, statement: str) -> None:
+    with StudyStore(database_url) as store:
+        create_study(store)
+    database = Database(database_url)
+    with database.writing() as connection:
+        connection.execute(text(statement))
+    database.close()
+    before = tables(database_url)
+    for use in (StudyStore, StudyReader, upgrade):
+        with pytest.raises(AsterError, match="tables of aster-dse but no schema row") as caught:
+            use(database_url)
+        assert "\n" not in str(caught.value)
+        assert caught.value.exit_code == 1
+    assert main(["db", "upgrade", "--storage", database_url]) == 1
+    assert tables(database_url) == before
+
+
 def set_back(url: str) -> None:
     """Make a database what revision 0001 would have made of it."""
     database = Database(url)
@@ -177,7 +250,7 @@ def test_an_older_database_is_refused_until_it_is_upgraded(database_url: str) ->
         begin(store, study, 1)
     set_back(database_url)
     for use in (StudyStore, StudyReader):
-        with pytest.raises(AsterError, match=r"revision 0001 .*aster-dse db upgrade"):
+        with pytest.raises(AsterError, match=r"revision 0001 .*aster-dse db upgrade --storage"):
             use(database_url)
     assert upgrade(database_url) == HEAD
     with StudyStore(database_url) as store:

@@ -6,38 +6,12 @@ import os
 import sys
 from pathlib import Path
 
-import numpy as np
 import torch
+from bars import bars
 
-from aster_dse.space import NetworkConfig, TrainingConfig, WorkloadConfig
+from aster_dse.space import NetworkConfig, TrainingConfig
 from aster_dse.training import EpochRow, train
 from aster_dse.training.group import Group
-from aster_dse.workload import Split, Workload
-
-
-def workload() -> Workload:
-    """Three kinds of moving bars, which a small network tells apart."""
-    random = np.random.default_rng(0)
-
-    def split(samples: int) -> Split:
-        labels = np.arange(samples) % 3
-        frames = (random.random((samples, 2, 2, 16, 16)) < 0.05).astype(np.uint8)
-        for frame, label in zip(frames, labels, strict=True):
-            frame[:, 0, 5 * label : 5 * label + 4, :] = 1
-        return Split(frames, labels.astype(np.int64))
-
-    return Workload(
-        config=WorkloadConfig(name="digits-dvs", resolution=16, timesteps=2),
-        train=split(45),
-        validation=split(12),
-        test=split(12),
-        classes=10,
-        in_channels=2,
-        input_bits=1,
-        scale=1.0,
-        static=False,
-        class_names=tuple("0123456789"),
-    )
 
 
 def main() -> None:
@@ -62,9 +36,7 @@ def main() -> None:
         event_augmentation=True,
     )  # fmt: skip
     network = NetworkConfig(width=16, depth=1, stem="4-2-1-1", pooling="1001")
-    trained = train(
-        workload(), network, training, folder=folder, group=group, on_epoch=on_epoch, device="cpu"
-    )
+    trained = train(bars(), network, training, folder=folder, group=group, on_epoch=on_epoch, device="cpu")
     print(trained.accuracy, trained.resumed_from_epoch)
     if group is not None:
         torch.distributed.destroy_process_group()

@@ -8,12 +8,12 @@ import dash_ag_grid as dag
 from dash import dcc, html
 
 from aster_dse.dashboard.data import knob_label, metric_label
-from aster_dse.dashboard.data.detail import shell_word
 from aster_dse.dashboard.pages.elements import command, graph
 from aster_dse.dashboard.pages.study.choice import OPTIONS, Choice
 from aster_dse.space import METRICS
 from aster_dse.store import StudyReader, StudyRow
-from aster_dse.store.shown import accuracy_is, data_option, shown_metrics
+from aster_dse.store.going_on import resume_command
+from aster_dse.store.shown import accuracy_is, shown_metrics
 
 __all__ = ["layout"]
 
@@ -24,9 +24,10 @@ def layout(reader: StudyReader, ids: tuple[int, ...], query: str) -> html.Div:
     """The page of the study ``ids[0]``, as the query string asks for it."""
     study = reader.study_with_id(ids[0])
     choice = Choice.read(query, list(study.objectives))
+    resume = resume_command(study, reader.counts(study.id), reader.places.absolute())
     return html.Div(
         [
-            _head(study),
+            _head(study, resume),
             html.Dl(
                 [
                     _tile("Trials", "tile-trials"),
@@ -87,7 +88,7 @@ def _meta(study: StudyRow, choice: Choice) -> dict[str, Any]:
     }
 
 
-def _head(study: StudyRow) -> html.Div:
+def _head(study: StudyRow, resume: str | None) -> html.Div:
     goals = ", ".join(
         f"{metric_label(name, direction).word} {'↑' if direction == 'max' else '↓'}"
         for name, direction in study.objectives.items()
@@ -104,7 +105,7 @@ def _head(study: StudyRow) -> html.Div:
                 ],
                 className="title",
             ),
-            command(f"aster-dse resume {shell_word(study.name)}{data_option(study)}"),
+            *([command(resume)] if resume is not None else []),
         ],
         className="study-head",
     )
