@@ -73,8 +73,8 @@ def run_training(plan: Plan, *, test: bool) -> dict[str, Any]:
 
     candidate = plan.candidate
     _refuse_other(plan)
-    workload = loaded(candidate.workload, plan.data)
     made_folder(plan.folder, "--output")
+    workload = loaded(candidate.workload, plan.data)
     epochs, done = candidate.training.epochs, 0
     say(
         f"training on {len(workload.train)} samples of {candidate.workload.name}, "

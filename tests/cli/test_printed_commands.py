@@ -146,7 +146,7 @@ def test_a_database_of_an_older_version() -> None:
 
 
 def test_what_the_dashboard_shows_can_be_typed_in_any_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    here: tuple[Path, dict[str, Ran]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from aster_dse.dashboard.data.detail import read_point
     from aster_dse.dashboard.pages.studies import layout
@@ -165,7 +165,8 @@ def test_what_the_dashboard_shows_can_be_typed_in_any_folder(
         ran = typed(line)
         assert ran.code == 0, ran.err
     assert "--trials" in resume
-    assert typed(re.sub(r"--trials \d+", "--trials 1 --workers 0", resume)).code == 0
+    here_too = f"--trials 1 --workers 0 --artifacts {shlex.quote(str(here[0] / 'other nets'))}"
+    assert typed(re.sub(r"--trials \d+", here_too, resume)).code == 0
     assert not (tmp_path / "aster_dse.db").exists()
 
 
@@ -203,7 +204,7 @@ def test_a_server_is_named_without_its_password(postgres_url: str, monkeypatch: 
     ran = aster("status", "nothing", "--storage", postgres_url)
     assert "there are none yet" in ran.err
     assert aster("db", "upgrade", "--storage", postgres_url).code == 0
-    ran = aster("search", "tiny.yaml", "--workers", 0, "--storage", postgres_url, *ONCE)
+    ran = aster("search", "tiny.yaml", *QUICK, "--storage", postgres_url)
     password = "s3cr@t/word"
     assert "the password is left out: set PGPASSWORD" in ran.out
     assert password not in ran.out + ran.err

@@ -178,9 +178,7 @@ def test_the_advice_for_an_older_database_is_a_command_that_works(
 
 def test_the_advice_holds_no_password(postgres_url: str) -> None:
     set_revision(postgres_url, "0001")
-    with pytest.raises(
-        AsterError, match=r"db upgrade --storage '?postgresql\+psycopg://.*:\*\*\*@"
-    ) as caught:
+    with pytest.raises(AsterError, match=r"db upgrade --storage '?postgresql\+psycopg://\w+@") as caught:
         StudyReader(postgres_url)
     password = make_url(postgres_url).password
     assert password is not None
