@@ -49,7 +49,6 @@ from aster_dse.stored_files import (
     SetAside,
     adopt,
     digest_file,
-    forget,
     read_kept,
     set_aside,
 )
@@ -114,7 +113,6 @@ def _outcome(
             _lay_down(job.files, folder, on_damage)
             trained, reused = _trained(job, workload, folder, on_report, on_damage, device, threads, group)
             if not reused:
-                forget(folder / TRACE_FILE)  # of a network that this one replaced
                 check_unchanged(job, workload, [folder / name for name in (NETWORK_FILE, EPOCH_FILE)])
             if trained.epochs < job.candidate.training.epochs:
                 return _pause(job, trained, workload, folder, started, threads, on_report, on_damage)

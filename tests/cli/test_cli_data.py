@@ -141,7 +141,9 @@ def as_an_older_version_left_it(home: Home) -> None:
     """Without a word about data, in the study, its trials and the networks' folders."""
     with sqlite3.connect(home.folder / "aster_dse.db") as database:
         database.execute("UPDATE aster_studies SET data = NULL")
-        database.execute("UPDATE aster_trials SET candidate = json_remove(candidate, '$.workload.data')")
+        database.execute(
+            "UPDATE aster_trials SET candidate = json_remove(candidate, '$.workload.data'), checksum = NULL"
+        )
 
 
 def test_results_without_a_word_about_their_data_are_marked_and_not_served(pets: Home) -> None:

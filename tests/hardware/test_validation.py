@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aster_dse.activity.uniform import uniform_activity
@@ -122,6 +122,7 @@ def test_operations_by_hand(small: NetworkGeometry) -> None:
     assert int8_twin_pj(small) == pytest.approx(0.3 * (sum(macs.values()) + attention))
 
 
+@settings(deadline=None)
 @given(low=st.floats(0.0, 1.0), high=st.floats(0.0, 1.0))
 def test_more_spikes_cost_more_on_event_driven_machines(
     small: NetworkGeometry, low: float, high: float
