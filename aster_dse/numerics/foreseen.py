@@ -138,6 +138,8 @@ class ForeseenErrors:
     def _of_cells(self, ready: ArrayLayer, rows: float) -> float:
         """What variation, stuck cells and drift add, for a mean number of driven rows."""
         conditions = self._chip.conditions
+        if conditions.ideal:
+            return 0.0
         level = ready.levels.astype(np.float64)
         full = float(ready.arrays.full_cell)
         relative = level if conditions.variation_of == "level" else np.full_like(level, full)

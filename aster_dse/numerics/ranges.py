@@ -92,11 +92,10 @@ def _of(rows: Ints, weights: Doubles, arrays: LayerArrays, fine: int) -> int:
     else:
         tried = np.geomspace(1.0, last, _CANDIDATES).tolist()
     options = list(dict.fromkeys(multiplier(step) for step in tried))
-    error = [_squared_error(rows, weights, m, arrays.adc_levels, fine) for m in options]
+    sums = np.flatnonzero(together)
+    counts, exact = rows[:, sums], sums / (1 << fine)
+    error = []
+    for m in options:
+        missed = exact - codes(sums, m, arrays.adc_levels, fine) * (ONE / m)
+        error.append(float(weights @ (counts @ (missed * missed))))
     return options[int(np.argmin(error))]
-
-
-def _squared_error(rows: Ints, weights: Doubles, m: int, levels: int, fine: int) -> float:
-    sums = np.flatnonzero(rows.any(axis=0))
-    missed = sums / (1 << fine) - codes(sums, m, levels, fine) * (ONE / m)
-    return float(weights @ (rows[:, sums] @ (missed * missed)))
