@@ -261,9 +261,9 @@ def test_without_a_browser_a_png_is_refused_in_one_line(
         (["sweep", "TRAINED", "--skip", "a"], 2, "'a' is no list of numbers"),
         (["sweep", "TRAINED", "--exit", "0.5,2"], 2, "2.0 is out of range"),
         (["sweep", "TRAINED", "--skip", "1", "--skip-threshold", "1"], 2, "both are given"),
-        (["sweep", "TRAINED", "-o", "x.pdf"], 2, "x.pdf is no kind of file known here"),
+        (["sweep", "TRAINED", "-o", "x.pdf"], 2, "x.pdf does not say in its ending what to write"),
         (["sweep", "TRAINED", "--reference", "mnist"], 2, "there are no curves 'mnist'"),
-        (["profile", "TRAINED", "-o", "/dev/null/x"], 2, "/dev/null/x: cannot be written"),
+        (["profile", "TRAINED", "-o", "/dev/null/x"], 2, "/dev/null/x cannot be written"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
