@@ -24,6 +24,7 @@ from aster_dse.cli import (
     profile,
     record,
     repeat,
+    resume,
     search,
     serve,
     show,
@@ -68,7 +69,7 @@ hardware_app = _group("Ask the cost model of the accelerator.")
 database_app = _group("Look after the database.")
 
 _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
-    "Search": {"search": search.search, "resume": search.resume, "stop": stop.stop},
+    "Search": {"search": search.search, "resume": resume.resume, "stop": stop.stop},
     "Results": {
         "studies": studies.studies,
         "status": studies.status,
