@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from aster_dse.commands import Places, command
+from aster_dse.errors import InputError
 from aster_dse.space import SearchSpace
 from aster_dse.store.rows import StudyCounts, StudyRow
 
@@ -36,8 +37,12 @@ def data_places(study: StudyRow, places: Places) -> Places:
 
 
 def resume_command(study: StudyRow, counts: StudyCounts, places: Places) -> str | None:
-    """The command that goes on with a study; None where nothing is left to do."""
-    trials = trials_to_reach(study, counts)
+    """The command that goes on with a study; None where nothing is left to do, or this version cannot read what
+    is searched."""
+    try:
+        trials = trials_to_reach(study, counts)
+    except InputError:
+        return None
     if trials is None:
         return None
     # What it was begun with needs not be said.

@@ -9,7 +9,7 @@ import numpy as np
 from aster_dse.evaluation import Evaluation
 from aster_dse.evaluation.metric_values import complete_metrics
 from aster_dse.search.protocol import NetworkFailure, NetworkResult
-from aster_dse.space import Candidate, NetworkConfig, WorkloadConfig
+from aster_dse.space import Candidate, NetworkConfig, WorkloadConfig, load_space
 from aster_dse.store import StudyRow, StudyStore
 
 LAYERS = ("stem.0", "stem.1", "block.0.q", "block.0.k", "block.0.v", "block.0.proj", "block.0.fc1", "head")
@@ -20,7 +20,7 @@ def create(store: StudyStore, name: str = "digits", constraints: tuple[str, ...]
     """An empty study with the usual objectives."""
     return store.create_study(
         name,
-        space={"name": name},
+        space=load_space("digits_dvs").override("hardware.arrays=ideal").as_dict(),
         space_hash=f"hash of {name}",
         objectives={"accuracy": "max", "energy_uj": "min", "latency_us": "min"},
         constraints=constraints,
