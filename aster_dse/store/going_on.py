@@ -37,8 +37,8 @@ def data_places(study: StudyRow, places: Places) -> Places:
 
 
 def resume_command(study: StudyRow, counts: StudyCounts, places: Places) -> str | None:
-    """The command that goes on with a study; None where nothing is left to do, or this version cannot read what
-    is searched."""
+    """The command that goes on with a study; None where nothing is left to do, or where this version cannot
+    read what is searched."""
     try:
         trials = trials_to_reach(study, counts)
     except InputError:
