@@ -145,7 +145,7 @@ def test_hardware_sweep_writes_files(network: Path, tmp_path: Path, suffix: str)
         (["--over", "rows=48"], "--over rows=48: 48 is not one of 16, 32"),
         (["--over", "rows", "--over", "rows=32"], "--over rows=32: rows is given twice"),
         (["--over", "clock_mhz"], "--over: clock_mhz has no list of values"),
-        (["--over", "rows", "-o", "a.txt"], "--output: a.txt is no kind of file"),
+        (["--over", "rows", "-o", "a.txt"], "--output: a.txt does not say in its ending what to write"),
         (["--over", "rows", "--conditions", "variation=x"], '--conditions: variation: "x" is no number'),
         (["--over", "rows", "--base", "mine"], "hardware.base: 'mine' is no known preset"),
         (["--over", "weight_bits=1"], "--over: no design can exist"),

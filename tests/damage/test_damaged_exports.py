@@ -58,11 +58,14 @@ def exported(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_export_is_refused_in_one_line(exported: Path, damage: str) -> None:
+def test_a_damaged_export_is_refused_in_plain_lines(exported: Path, damage: str) -> None:
+    """One line, or one for each entry that is spoilt."""
     DAMAGES[damage](exported)
     with pytest.raises(AsterError) as caught:
         load_document(exported)
-    assert len(str(caught.value).splitlines()) == 1
+    lines = str(caught.value).splitlines()
+    assert lines
+    assert all(line.startswith(str(exported)) for line in lines)
 
 
 def test_no_flipped_bit_makes_another_document(exported: Path) -> None:
@@ -75,7 +78,9 @@ def test_no_flipped_bit_makes_another_document(exported: Path) -> None:
         try:
             assert load_document(exported) == DOCUMENT  # in a comment, or in how a number is written
         except AsterError as error:
-            (_,) = str(error).splitlines()
+            strange = [line for line in str(error).splitlines() if not line.startswith(str(exported))]
+            if strange:
+                raise
 
 
 def test_a_changed_figure_is_refused_unless_the_digest_is_taken_out(exported: Path) -> None:
