@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TRIALS ?= 16
 WORKERS ?= 2
 
-.PHONY: search dashboard test lint types tests slow sanitize install install-test wheel clean help
+.PHONY: search dashboard test lint types tests slow pages sanitize install install-test wheel clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | expand -t 18
@@ -28,7 +28,10 @@ types: install-test
 
 # --dist loadgroup keeps the tests that share one Ray cluster on one process.
 tests: install-test
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow and not pages"
+
+pages: install-test ## every command of the docs, page by page
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m pages
 
 slow: install-test ## the tests that take long, which `make test` leaves out
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m slow
