@@ -48,7 +48,7 @@ def need(what: str, extra: str, *, but: Collection[str] = ()) -> None:
 
 
 def why_missing(error: ModuleNotFoundError) -> MissingError | None:
-    """What to install when an import failed; None where the module is of no extra, a fault of the program."""
+    """What to install when an import failed; None where the module is of no extra."""
     top = (error.name or "").partition(".")[0]
     name = _normal(_DISTRIBUTIONS.get(top, top))
     for extra in ORDER:

@@ -49,7 +49,7 @@ def conclude(
     running = f", {summary.running} to be resumed" if summary.running else ""
     print(
         f"\n{study.name}: {summary.complete} trials complete{failed}{paused}{running}; "
-        f"{summary.trainings} networks trained, {summary.trainings_reused} found trained; "
+        f"{summary.trainings} networks trained, {summary.trainings_reused} reused; "
         f"{summary.scored:,} points scored{_arrays(summary)}; networks proposed by {summary.sampler} "
         f"({duration(summary.wall_s)}; ended: {summary.stopped})"
     )

@@ -163,5 +163,5 @@ def run(arguments: Sequence[str] | None = None) -> int:
             return fail(text, UnreachableError.exit_code, "the cluster or the database went away")
         if isinstance(error, OSError):
             return fail(text, AsterError.exit_code)
-        return fail(text, AsterError.exit_code, f"a fault of the program; {DEBUG}=1 shows where")
+        return fail(text, AsterError.exit_code, f"an internal error; {DEBUG}=1 shows where")
     return code if isinstance(code, int) else 0

@@ -167,7 +167,7 @@ def _ended(outcome: Outcome) -> str:
             f"trial {outcome.trial} paused after epoch {outcome.epoch}, accuracy {number(outcome.accuracy)}"
         )
     accuracy = outcome.training.get("accuracy")
-    work = "network found trained" if outcome.reused else f"trained in {duration(outcome.wall_s)}"
+    work = "network reused" if outcome.reused else f"trained in {duration(outcome.wall_s)}"
     return f"trial {outcome.trial} done: {work}, accuracy {number(accuracy)}{_on_arrays(outcome)}"
 
 

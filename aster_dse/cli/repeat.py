@@ -92,7 +92,7 @@ def repeat(
         _print(found, row.objectives, bool(bounds))
     if done < len(networks):
         raise SearchInterruptedError(
-            f"interrupted after a drain, {done} of {len(networks)} networks done; go on with: {go_on}"
+            f"interrupted after a drain, {done} of {len(networks)} networks done; resume with: {go_on}"
         )
     if failures and not any(entry["repeats"] for entry in found):
         raise AsterError(f"none of {len(networks)} networks could be trained: {failures[0].reason}")
@@ -166,7 +166,7 @@ def _train(
                     say(f"{done} of {len(networks)} networks: {_outcome(rows, failure)}")
         except KeyboardInterrupt:
             raise SearchInterruptedError(
-                f"stopped at once; what had ended is kept, go on with: {go_on}"
+                f"stopped at once; what had ended is kept, resume with: {go_on}"
             ) from None
     return done, failures
 

@@ -1,4 +1,4 @@
-"""``aster-dse resume``: a study goes on."""
+"""``aster-dse resume``: the command."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def resume(
     storage: Storage = DEFAULT_STORAGE,
     json: Json = False,
 ) -> None:
-    """Go on with a study after anything, with the space that is in the store."""
+    """Resume a study after any interruption, with the space that is in the store."""
     need_search(workers)
     from aster_dse.cli.machines import Machines, check_machines
     from aster_dse.cli.spaces import check_data

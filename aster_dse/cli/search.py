@@ -90,7 +90,7 @@ def search(
     storage: Storage = DEFAULT_STORAGE,
     json: Json = False,
 ) -> None:
-    """Search a space: start a study, or go on with it."""
+    """Search a space: start a study, or resume it."""
     need_search(workers)
     from aster_dse import __version__
     from aster_dse.cli.machines import Machines, check_machines

@@ -72,7 +72,7 @@ def _print_everything(facts: dict[str, Any], shown: Collection[str], accuracy_is
         print(line)
     training = facts["training"]
     if training is not None:
-        found = " (found trained)" if facts["reused"] else ""
+        found = " (reused)" if facts["reused"] else ""
         print(
             f"\ntraining: accuracy {number(training['accuracy'])} after {number(training['epochs'])} epochs, "
             f"{number(training['parameters'])} parameters, {duration(training['wall_s'] or 0.0)}{found}"

@@ -49,7 +49,7 @@ def stop(
         print_json({"study": study, "pid": holder.pid, "host": holder.host, "now": now})
     else:
         what = "stopping at once" if now else "finishing the trials that run"
-        print(f"{study}: process {holder.pid} is {what}" + (f"; go on with: {go_on}" if go_on else ""))
+        print(f"{study}: process {holder.pid} is {what}" + (f"; resume with: {go_on}" if go_on else ""))
 
 
 def _is_ours(pid: int) -> bool:

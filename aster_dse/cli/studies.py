@@ -279,7 +279,7 @@ def _print_status(facts: dict[str, Any]) -> None:
     driver = facts["driver"]
     if driver is None:
         left = f"{trials['running']} trials were interrupted" if trials["running"] else "idle"
-        more = f"go on with: {facts['resume']}" if facts["resume"] else "there is nothing left to search"
+        more = f"resume with: {facts['resume']}" if facts["resume"] else "there is nothing left to search"
         print(f"{facts['study']}: {left}; {more}")
     else:
         print(f"{facts['study']}: driven by {driver['label']}, process {driver['pid']} on {driver['host']}")

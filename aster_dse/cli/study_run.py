@@ -104,7 +104,7 @@ def run_study(
     study = store.study(name)
     conclude(store, study, summary, places=places, on_machines=on_machines, json=json)
     if interrupted:
-        raise SearchInterruptedError(f"interrupted after a drain; go on with: {go_on}")
+        raise SearchInterruptedError(f"interrupted after a drain; resume with: {go_on}")
     judge(store, study, summary, places)
 
 

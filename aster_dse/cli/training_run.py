@@ -104,9 +104,9 @@ def run_training(plan: Plan, *, test: bool) -> dict[str, Any]:
             )
         except KeyboardInterrupt:
             kept = f"{done} of {epochs} epochs are kept" if done else "finished epochs are kept"
-            raise SearchInterruptedError(f"{kept}; go on with: {plan.go_on}") from None
+            raise SearchInterruptedError(f"{kept}; resume with: {plan.go_on}") from None
     if not done:
-        say(f"found trained in {plan.folder}")
+        say(f"reused the trained network in {plan.folder}")
     tested = _tested(trained, workload, plan.threads) if test else None
     return _document(plan, trained, workload, tested)
 

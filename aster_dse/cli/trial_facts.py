@@ -45,7 +45,7 @@ def outcome_of(trial: TrialRow) -> str:
         return f"stopped early, after epoch {trial.paused_epoch} of {trial.candidate['training']['epochs']}"
     if trial.failure_reason:
         return trial.failure_reason
-    words = ["network found trained"] if trial.reused else []
+    words = ["network reused"] if trial.reused else []
     failed = trial.passes["passes_failed"] if trial.passes else []
     words += [f"a pass failed: {reason}" for reason in failed]
     return "; ".join(words)

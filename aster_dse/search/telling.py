@@ -109,7 +109,7 @@ class SearchSummary:
     trainings: int
     """Trials whose network was trained for them."""
     trainings_reused: int
-    """Trials whose network was found trained."""
+    """Trials whose network was reused."""
     evaluations: int
     """Points of the networks' fronts, all of which are stored."""
     scored: int

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from aster_dse.commands import Places, command
@@ -18,16 +20,22 @@ def trials_to_reach(study: StudyRow, counts: StudyCounts) -> int | None:
 
     What is left of those that it was begun with, else as many again; None where no network is left.
     """
-    space = SearchSpace.from_mapping(study.space, f"study {study.name}")
+    trials, limit, networks = _asked_for(json.dumps(study.space), study.name)
     ended = counts.complete + counts.failed + counts.paused
-    limit, trained = space.search.trainings, counts.complete - counts.reused + counts.failed + counts.paused
-    networks = space.size().outer
+    trained = counts.complete - counts.reused + counts.failed + counts.paused
     if not counts.running and limit is not None and trained >= limit:
         return None
     if networks is not None and ended >= networks:
         return None
-    target = max(space.search.trials, ended + counts.running)
+    target = max(trials, ended + counts.running)
     return target if ended < target else 2 * ended
+
+
+@lru_cache(maxsize=256)
+def _asked_for(space: str, study: str) -> tuple[int, int | None, int | None]:
+    """Trials, trainings at most and networks of a space in JSON; a dashboard asks again and again."""
+    searched = SearchSpace.from_mapping(json.loads(space), f"study {study}")
+    return searched.search.trials, searched.search.trainings, searched.size().outer
 
 
 def data_places(study: StudyRow, places: Places) -> Places:

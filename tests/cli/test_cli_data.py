@@ -180,8 +180,8 @@ def test_data_changed_in_mid_search_ends_it_with_the_trial_interrupted(
     assert ran.code == 2
     assert "holds data " in ran.complaint
     assert status(pets, "disturbed")["trials"] == {"complete": 0, "failed": 0, "paused": 0, "running": 1}
-    (resume,) = (line for line in pets.aster("status", "disturbed").out.splitlines() if "go on with" in line)
-    assert "go on with: aster-dse resume disturbed " in resume
+    (resume,) = (line for line in pets.aster("status", "disturbed").out.splitlines() if "resume with" in line)
+    assert "resume with: aster-dse resume disturbed " in resume
     assert resume.endswith(f" --data {pets.folder / 'data'}")
     (row,) = pets.aster("trials", "disturbed", "--json").document
     left = pets.folder / "aster_dse_artifacts" / row["training_key"]

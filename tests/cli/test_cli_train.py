@@ -35,7 +35,7 @@ def test_training_ends_in_a_checkpoint_and_says_how_good_it_is(tmp_path: Path) -
 def test_test_samples_stay_unseen_unless_asked_for(trained: Path) -> None:
     again = small_training(trained)
     assert "test" not in again.document
-    assert "found trained" in again.err
+    assert "reused the trained network in" in again.err
 
 
 def test_the_folder_is_named_after_the_configuration(
@@ -45,7 +45,7 @@ def test_the_folder_is_named_after_the_configuration(
     key = small_training(trained).document["training_key"]
     shutil.copytree(trained, tmp_path / f"digits-dvs-{key}")
     ran = aster("train", "digits-dvs", *SMALL, "--set", "training.epochs=4", "--json")
-    assert "found trained" in ran.err
+    assert "reused the trained network in" in ran.err
     assert ran.document["checkpoint"] == f"digits-dvs-{key}/network.safetensors"
 
 
@@ -94,8 +94,8 @@ def test_an_interrupted_training_names_the_command_that_goes_on(tmp_path: Path) 
     assert running.returncode == 130, err
     assert epoch.exists()
     line = err.splitlines()[-1]
-    assert "of 40 epochs are kept; go on with: " in line
-    command = line.split("go on with: ")[1]
+    assert "of 40 epochs are kept; resume with: " in line
+    command = line.split("resume with: ")[1]
     assert f"train digits-dvs --set workload.resolution=16 {' '.join(SMALL[2:])}" in command
     kept = int(line.split(" of 40 epochs")[0].rsplit(" ", 1)[1])
 
@@ -125,7 +125,7 @@ def test_fine_tuning_begins_with_the_weights_of_the_checkpoint(trained: Path, tm
         assert torch.allclose(weight, dict(after.model.named_parameters())[name], atol=1e-6), name
     assert ran.document["initial"]
     again = aster("finetune", trained, *words, "-o", tmp_path / "x", "--json")
-    assert "found trained" in again.err
+    assert "reused the trained network in" in again.err
 
 
 def test_fine_tuning_a_published_checkpoint_on_other_classes_gives_it_a_new_head(tmp_path: Path) -> None:
